@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "base/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+
+#define OUTPUT_MOST_BYTES 16384
+#define REAP_MS           1000
+
+static int spawn(const char *const argv[], int output_fd, pid_t *ret_pid, struct ra_error *err)
+{
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    int failed;
+
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    (void)posix_spawn_file_actions_init(&files);
+    (void)posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    (void)posix_spawn_file_actions_adddup2(&files, output_fd, STDOUT_FILENO);
+    (void)posix_spawn_file_actions_adddup2(&files, output_fd, STDERR_FILENO);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                    POSIX_SPAWN_SETSIGDEF);
+    (void)posix_spawnattr_setsigmask(&attributes, &none);
+    (void)posix_spawnattr_setsigdefault(&attributes, &all);
+    failed = posix_spawnp(ret_pid, argv[0], &files, &attributes, (char *const *)(uintptr_t)argv, environ);
+    (void)posix_spawnattr_destroy(&attributes);
+    (void)posix_spawn_file_actions_destroy(&files);
+    if (failed == ENOENT)
+        return ra_error_set(err, RA_ERROR_MISSING, "the program %s is not installed", argv[0]);
+    if (failed != 0)
+        return ra_error_set_errno(err, failed, "cannot run %s", argv[0]);
+    return 0;
+}
+
+/* Takes what is there now; false at the end of the stream. */
+static bool drain(int fd, struct ra_text_buffer *output)
+{
+    char chunk[4096];
+    ssize_t count;
+
+    while ((count = read(fd, chunk, sizeof(chunk))) > 0)
+        if (output != NULL && output->used_bytes + (size_t)count <= OUTPUT_MOST_BYTES)
+            ra_text_buffer_add_bytes(output, chunk, (size_t)count);
+    return count < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* Waits for the end of the program, reading its output. False when the deadline came first. */
+static bool follow(int pidfd, int output_fd, struct ra_deadline deadline,
+                   struct ra_text_buffer *output)
+{
+    struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
+                            { .fd = output_fd, .events = POLLIN } };
+
+    for (;;) {
+        int ready = poll(fds, 2, ra_deadline_remaining_int_ms(deadline));
+
+        if (ready < 0 && errno != EINTR)
+            return false;
+        if (ready > 0 && fds[1].revents != 0 && !drain(output_fd, output))
+            fds[1].fd = -1;
+        if (ready > 0 && fds[0].revents != 0) {
+            (void)drain(output_fd, output);
+            return true;
+        }
+        if (ra_deadline_expired(deadline))
+            return false;
+    }
+}
+
+/* Kill the group and take the zombie if there soon is one; a process in D state is left behind. */
+static void kill_group(pid_t pid, int pidfd)
+{
+    struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+
+    (void)kill(-pid, SIGKILL);
+    if (poll(&ended, 1, REAP_MS) > 0)
+        (void)waitpid(pid, NULL, 0);
+}
+
+int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
+                   struct ra_text_buffer *output, struct ra_error *err)
+{
+    ra_auto_close int reader = -1;
+    ra_auto_close int writer = -1;
+    ra_auto_close int pidfd = -1;
+    int ends[2];
+    int status;
+    pid_t pid;
+    RA_LOG_CALL("running %s", argv[0]);
+
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return ra_error_set_errno(err, errno, "cannot make a pipe");
+    reader = ends[0];
+    writer = ends[1];
+    if (fcntl(reader, F_SETFL, O_NONBLOCK) != 0)
+        return ra_error_set_errno(err, errno, "cannot set up a pipe");
+    if (spawn(argv, writer, &pid, err) != 0)
+        return -1;
+    (void)close(ra_steal_fd(&writer));
+    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0) {
+        int errnum = errno;
+
+        (void)kill(-pid, SIGKILL);
+        (void)waitpid(pid, NULL, 0);
+        return ra_error_set_errno(err, errnum, "cannot watch %s", argv[0]);
+    }
+    if (!follow(pidfd, reader, deadline, output)) {
+        kill_group(pid, pidfd);
+        return ra_error_set(err, RA_ERROR_TIMEOUT, "%s did not end in time and was killed",
+                            argv[0]);
+    }
+    if (waitpid(pid, &status, 0) != pid)
+        return ra_error_set_errno(err, errno, "cannot collect %s", argv[0]);
+    *ret_exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return 0;
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "runtime/fence_input.h"
+
+#include <ctype.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define OLD_NAMES_MOST (sizeof(((struct ra_param *)0)->old_names) / sizeof(const char *))
+#define LONG_BASE      256 /* getopt's code of row i without a letter is LONG_BASE + i */
+
+static char *strip(char *text)
+{
+    char *end;
+
+    while (isspace((unsigned char)*text))
+        text++;
+    end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1]))
+        end--;
+    *end = '\0';
+    return text;
+}
+
+static char *strip_value(char *text)
+{
+    size_t length;
+
+    text = strip(text);
+    length = strlen(text);
+    if (length >= 2 && text[0] == '"' && text[length - 1] == '"') {
+        text[length - 1] = '\0';
+        text++;
+    }
+    return text;
+}
+
+static int take_line(const struct ra_param_table *table, char *line, void *config,
+                     const char **ret_node, struct ra_error *err)
+{
+    const struct ra_param *param;
+    char *equals;
+    char *value;
+    char *name;
+
+    line = strip(line);
+    if (*line == '\0' || *line == '#')
+        return 0;
+    equals = strchr(line, '=');
+    value = equals == NULL ? line + strlen(line) : strip_value(equals + 1);
+    if (equals != NULL)
+        *equals = '\0';
+    name = strip(line);
+    param = ra_param_find(table, name);
+    if (param != NULL)
+        return ra_param_set(param, config, value, err);
+    if (strcmp(name, "nodename") == 0)
+        *ret_node = value;
+    else
+        ra_log_warning("ignoring the unknown parameter '%.60s'", name);
+    return 0;
+}
+
+int ra_fence_input_lines(const struct ra_param_table *table, char *text, void *config,
+                         const char **ret_node, struct ra_error *err)
+{
+    char *line;
+
+    while ((line = strsep(&text, "\n")) != NULL)
+        if (take_line(table, line, config, ret_node, err) != 0)
+            return -1;
+    return 0;
+}
+
+struct options {
+    char letters[256];
+    struct option *longs;
+    char **names; /* the texts that longs point to */
+    size_t count;
+};
+
+static void add_long(struct options *options, const char *name, const struct ra_param *param,
+                     size_t row)
+{
+    char *text = ra_text_replace(name, "_", "-");
+
+    options->names[options->count] = text;
+    options->longs[options->count++] = (struct option){
+        .name = text,
+        .has_arg = param->type == RA_PARAM_BOOLEAN ? no_argument : required_argument,
+        .val = LONG_BASE + (int)row,
+    };
+}
+
+static void build_options(const struct ra_param_table *table, struct options *options)
+{
+    size_t most = table->count * (1 + OLD_NAMES_MOST) + 1;
+    size_t used = 0;
+
+    options->longs = calloc(most, sizeof(*options->longs));
+    options->names = calloc(most, sizeof(*options->names));
+    if (options->longs == NULL || options->names == NULL)
+        abort();
+    options->letters[used++] = ':';
+    for (size_t i = 0; i < table->count; i++) {
+        const struct ra_param *param = &table->rows[i];
+
+        add_long(options, param->name, param, i);
+        for (size_t k = 0; k < OLD_NAMES_MOST && param->old_names[k] != NULL; k++)
+            add_long(options, param->old_names[k], param, i);
+        if (param->letter == '\0')
+            continue;
+        options->letters[used++] = param->letter;
+        if (param->type != RA_PARAM_BOOLEAN)
+            options->letters[used++] = ':';
+    }
+}
+
+static void free_options(struct options *options)
+{
+    free(options->longs);
+    ra_text_list_free(options->names);
+}
+
+static const struct ra_param *param_of_code(const struct ra_param_table *table, int code)
+{
+    if (code >= LONG_BASE)
+        return &table->rows[code - LONG_BASE];
+    for (size_t i = 0; i < table->count; i++)
+        if (table->rows[i].letter == code)
+            return &table->rows[i];
+    return NULL;
+}
+
+static int take_option(const struct ra_param *param, char *value, void *config,
+                       struct ra_error *err)
+{
+    char *copy;
+
+    if (param->type == RA_PARAM_BOOLEAN)
+        return ra_param_set(param, config, "1", err);
+    copy = ra_text_copy(value);
+    if ((param->flags & RA_PARAM_SECRET) != 0)
+        ra_text_wipe(value);
+    /* A string stays in the config until the process ends. */
+    if (param->type == RA_PARAM_STRING)
+        return ra_param_set(param, config, copy, err);
+    {
+        ra_auto_free char *scratch = copy;
+
+        return ra_param_set(param, config, scratch, err);
+    }
+}
+
+int ra_fence_input_options(const struct ra_param_table *table, int argc, char *argv[], void *config,
+                           struct ra_error *err)
+{
+    RA_CLEANUP(free_options) struct options options = { 0 };
+    int code;
+
+    build_options(table, &options);
+    opterr = 0;
+    optind = 1;
+    while ((code = getopt_long(argc, argv, options.letters, options.longs, NULL)) != -1) {
+        const struct ra_param *param;
+
+        if (code == '?' || code == ':')
+            return ra_error_set(err, RA_ERROR_CONFIG, "%s '%s'; --help lists the options",
+                                code == '?' ? "unknown option" : "an argument is missing after",
+                                argv[optind - 1]);
+        param = param_of_code(table, code);
+        if (param != NULL && take_option(param, optarg, config, err) != 0)
+            return -1;
+    }
+    if (optind < argc)
+        return ra_error_set(err, RA_ERROR_CONFIG,
+                            "unexpected argument '%s'; --help lists the options", argv[optind]);
+    return 0;
+}
