@@ -50,7 +50,7 @@ bool ra_text_starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-static void *or_abort(void *memory)
+__attribute__((returns_nonnull)) static void *or_abort(void *memory)
 {
     if (memory == NULL)
         abort();
@@ -123,7 +123,7 @@ void ra_text_buffer_add_bytes(struct ra_text_buffer *buffer, const char *bytes, 
 {
     size_t needed = buffer->used_bytes + count_bytes + 1;
 
-    if (needed > buffer->size_bytes) {
+    if (buffer->data == NULL || needed > buffer->size_bytes) {
         size_t size = needed < 128 ? 256 : needed * 2;
 
         buffer->data = or_abort(realloc(buffer->data, size));

@@ -41,7 +41,7 @@ static int make_directories(const char *path, struct ra_error *err)
 
     if (strlen(path) >= sizeof(directory))
         return ra_error_set_errno(err, ENAMETOOLONG, "cannot write the trace to %s", path);
-    (void)strcpy(directory, path);
+    memcpy(directory, path, strlen(path) + 1);
     for (char *slash = strchr(directory + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         if (mkdir(directory, 0755) != 0 && errno != EEXIST)
