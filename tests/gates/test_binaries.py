@@ -21,6 +21,8 @@ NEEDED = {
     f"{LIBRARIES}/libra-gluster.so": {"libra.so", "libgfapi.so.0"},
     f"{LIBRARIES}/libra-virt.so": {"libra.so", "libvirt.so.0", "libxml2.so.2"},
     f"{LIBRARIES}/libra-ipmi.so": {"libra.so", "libfreeipmi.so.17", "libipmiconsole.so.2"},
+    f"{LIBRARIES}/libra-cluster.so": {"libra.so", "libcib.so.27", "libcrmcommon.so.34",
+                                      "libxml2.so.2"},
 }
 EVERYWHERE = {"libc.so.6", "ld-linux-x86-64.so.2"}
 
@@ -52,7 +54,7 @@ def exported(path):
     return {line.split()[0].split("@")[0] for line in lines}
 
 
-@pytest.mark.parametrize("name", ["mount", "gluster", "virt", "ipmi"])
+@pytest.mark.parametrize("name", ["mount", "gluster", "virt", "ipmi", "cluster"])
 def test_a_backend_exports_its_table_alone(name, stage):
     assert exported(stage / LIBRARIES / f"libra-{name}.so") == {f"ra_{name}_backend"}
 

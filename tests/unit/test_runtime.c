@@ -382,6 +382,11 @@ static void the_trace_goes_where_the_stock_agents_put_it(void **state)
     assert_int_equal(ra_trace_open_ocf("Test", "r1", "start", &err), -1);
     assert_contains(err.text, file);
     (void)unlink(file);
+    file[strlen(directory) + strlen("/deep/er")] = '\0';
+    (void)rmdir(file);
+    file[strlen(directory) + strlen("/deep")] = '\0';
+    (void)rmdir(file);
+    assert_int_equal(rmdir(directory), 0);
     (void)unsetenv("OCF_TRACE_FILE");
     (void)unsetenv("OCF_RESKEY_trace_ra");
 }

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * The logic of power.c and target.c against a chassis made of variables, for what a BMC does too
+ * rarely to wait for.
+ */
+#include "unit.h"
+
+#include "../../fence/power.h"
+#include "../../fence/target.h"
+#include "base/text.h"
+
+/* --- a chassis ---------------------------------------------------------------------------------*/
+
+static struct {
+    bool on;
+    int controls; /* commands so far */
+    int reads;
+    int control_fails[8]; /* the kind of error of each command, 0: success */
+    int read_fails[8];
+    int changes_at; /* which command has an effect, from 1; 0: none */
+    bool refused_command_works;
+} chassis;
+
+static int fake_read(struct ra_ipmi_session *session, struct ra_deadline deadline,
+                     struct ra_ipmi_chassis *ret_chassis, struct ra_error *err)
+{
+    int kind = chassis.reads < 8 ? chassis.read_fails[chassis.reads] : 0;
+
+    (void)session;
+    (void)deadline;
+    chassis.reads++;
+    if (kind != 0)
+        return ra_error_set(err, (enum ra_error_kind)kind, "no look");
+    *ret_chassis = (struct ra_ipmi_chassis){ .power_is_on = chassis.on, .power_fault = true };
+    return 0;
+}
+
+static int fake_control(struct ra_ipmi_session *session, enum ra_ipmi_control control,
+                        struct ra_deadline deadline, struct ra_error *err)
+{
+    int kind = chassis.controls < 8 ? chassis.control_fails[chassis.controls] : 0;
+
+    (void)session;
+    (void)deadline;
+    chassis.controls++;
+    if (chassis.controls == chassis.changes_at && (kind == 0 || chassis.refused_command_works))
+        chassis.on = control == RA_IPMI_POWER_UP;
+    return kind == 0 ? 0 : ra_error_set(err, (enum ra_error_kind)kind, "no command");
+}
+
+static void fake_describe(const struct ra_ipmi_chassis *seen, char *text, size_t size_bytes)
+{
+    (void)snprintf(text, size_bytes, "%s", seen->power_fault ? "a fault" : "");
+}
+
+static const struct ra_ipmi_backend backend = { .chassis_read = fake_read,
+                                                .chassis_control = fake_control,
+                                                .chassis_describe = fake_describe };
+
+static struct power power;
+
+static int reset(void **state)
+{
+    (void)state;
+    memset(&chassis, 0, sizeof(chassis));
+    chassis.on = true;
+    chassis.changes_at = 1;
+    power = (struct power){ .ipmi = &backend,
+                            .name = "bmc",
+                            .deadline = ra_deadline_after_ms(10000),
+                            .timeout_ms = 300,
+                            .longest_pause_ms = 40,
+                            .on_attempts = 1 };
+    return 0;
+}
+
+static void off_reads_commands_and_reads(void **state)
+{
+    bool changed;
+
+    (void)state;
+    assert_int_equal(power_off(&power, &changed, NULL), 0);
+    assert_true(changed);
+    assert_int_equal(chassis.controls, 1);
+    assert_int_equal(chassis.reads, 2);
+}
+
+static void off_when_off_commands_nothing(void **state)
+{
+    bool changed;
+
+    (void)state;
+    chassis.on = false;
+    assert_int_equal(power_off(&power, &changed, NULL), 0);
+    assert_false(changed);
+    assert_int_equal(chassis.controls, 0);
+}
+
+static void an_unknown_state_is_never_off(void **state)
+{
+    struct ra_error err;
+    bool changed;
+
+    (void)state;
+    chassis.read_fails[0] = RA_ERROR_UNREACHABLE;
+    assert_int_equal(power_off(&power, &changed, &err), -1);
+    assert_int_equal(chassis.controls, 0);
+}
+
+static void a_busy_bmc_is_asked_again(void **state)
+{
+    bool changed;
+
+    (void)state;
+    chassis.control_fails[0] = RA_ERROR_BUSY;
+    chassis.control_fails[1] = RA_ERROR_TIMEOUT;
+    chassis.changes_at = 3;
+    assert_int_equal(power_off(&power, &changed, NULL), 0);
+    assert_int_equal(chassis.controls, 3);
+}
+
+static void looks_may_fail_for_a_while(void **state)
+{
+    bool changed;
+
+    (void)state;
+    chassis.read_fails[1] = RA_ERROR_TIMEOUT;
+    chassis.read_fails[2] = RA_ERROR_UNREACHABLE;
+    assert_int_equal(power_off(&power, &changed, NULL), 0);
+    assert_int_equal(chassis.controls, 1);
+}
+
+static void a_refusal_ends_it_unless_the_state_says_otherwise(void **state)
+{
+    struct ra_error err;
+    bool changed;
+
+    (void)state;
+    chassis.control_fails[0] = RA_ERROR_PERMISSION;
+    assert_int_equal(power_off(&power, &changed, &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_PERMISSION);
+    assert_int_equal(chassis.reads, 2);
+
+    (void)reset(state);
+    chassis.control_fails[0] = RA_ERROR_PROTOCOL;
+    chassis.refused_command_works = true;
+    assert_int_equal(power_off(&power, &changed, &err), 0);
+}
+
+static void a_command_without_effect_times_out_with_what_is_known(void **state)
+{
+    int64_t began_ms = ra_deadline_now_ms();
+    struct ra_error err;
+    bool changed;
+
+    (void)state;
+    chassis.changes_at = 0;
+    assert_int_equal(power_off(&power, &changed, &err), -1);
+    assert_in_range(ra_deadline_now_ms() - began_ms, 300, 2000);
+    assert_int_equal(err.kind, RA_ERROR_TIMEOUT);
+    assert_contains(err.text, "still on");
+    assert_contains(err.text, "a fault");
+    assert_contains(err.text, "power_timeout");
+}
+
+static void the_last_error_is_the_reason(void **state)
+{
+    struct ra_error err;
+    bool changed;
+
+    (void)state;
+    for (int i = 1; i < 8; i++)
+        chassis.read_fails[i] = RA_ERROR_TIMEOUT;
+    power.longest_pause_ms = 100;
+    assert_int_equal(power_off(&power, &changed, &err), -1);
+    assert_contains(err.text, "power off not proven");
+    assert_contains(err.text, "no look");
+}
+
+static void on_is_tried_as_often_as_asked(void **state)
+{
+    bool changed;
+
+    (void)state;
+    chassis.on = false;
+    chassis.changes_at = 2;
+    power.on_attempts = 2;
+    assert_int_equal(power_on(&power, &changed, NULL), 0);
+    assert_true(changed);
+    assert_int_equal(chassis.controls, 2);
+}
+
+static void the_whole_deadline_counts(void **state)
+{
+    struct ra_error err;
+    bool changed;
+
+    (void)state;
+    chassis.changes_at = 0;
+    power.timeout_ms = 60000;
+    power.deadline = ra_deadline_after_ms(200);
+    assert_int_equal(power_off(&power, &changed, &err), -1);
+}
+
+/* --- targets -----------------------------------------------------------------------------------*/
+
+static int fake_workaround_parse(const char *names, unsigned *ret_flags, struct ra_error *err)
+{
+    (void)names;
+    (void)err;
+    *ret_flags = 0;
+    return 0;
+}
+
+static const struct ra_ipmi_backend parser = { .workaround_parse = fake_workaround_parse };
+
+static struct ipmi_config config_of(const char *ip)
+{
+    return (struct ipmi_config){ .ip = ip,
+                                 .ipport = 623,
+                                 .plug_separator = ",",
+                                 .cipher = RA_PARAM_UNSET,
+                                 .auth = -1,
+                                 .privlvl = 3,
+                                 .lanplus = true,
+                                 .retransmission_ms = RA_PARAM_UNSET };
+}
+
+static void assert_addresses(const struct ipmi_config *config, const char *plug,
+                             const char *addresses)
+{
+    struct target target;
+
+    assert_int_equal(
+        target_make(&parser, config, plug, true, ra_deadline_after_ms(1000), &target, NULL), 0);
+    assert_string_equal(target.options.addresses, addresses);
+    assert_int_equal(target.options.privilege, RA_IPMI_ADMINISTRATOR);
+    assert_int_equal(target.options.cipher, RA_IPMI_CIPHER_ANY);
+    target_free(&target);
+}
+
+static void assert_no_target(const struct ipmi_config *config, const char *plug, const char *part)
+{
+    struct ra_error err;
+    struct target target;
+
+    assert_int_equal(
+        target_make(&parser, config, plug, true, ra_deadline_after_ms(1000), &target, &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_CONFIG);
+    assert_contains(err.text, part);
+}
+
+static void addresses_of_one_bmc(void **state)
+{
+    struct ipmi_config config = config_of("192.0.2.1,198.51.100.1");
+
+    (void)state;
+    assert_addresses(&config, "", "192.0.2.1,198.51.100.1");
+    assert_addresses(&config, "whatever", "192.0.2.1,198.51.100.1");
+}
+
+static void a_map_knows_its_plugs_and_no_others(void **state)
+{
+    struct ipmi_config config = config_of(" n1=192.0.2.1,198.51.100.1 ;n2 = [2001:db8::2];n10=x");
+    char **plugs = target_known_plugs(&config);
+
+    (void)state;
+    assert_string_equal(plugs[0], "n1");
+    assert_string_equal(plugs[1], "n2");
+    assert_string_equal(plugs[2], "n10");
+    assert_null(plugs[3]);
+    ra_text_list_free(plugs);
+    assert_addresses(&config, "n2", "[2001:db8::2]");
+    assert_addresses(&config, "n10", "x");
+    assert_no_target(&config, "n", "'n'");
+    assert_no_target(&config, "n3", "'n3'");
+    assert_no_target(&config, "", "no plug");
+    assert_no_target(&config, NULL, "no plug");
+}
+
+static void a_broken_map_is_refused(void **state)
+{
+    struct ipmi_config config = config_of("n1=192.0.2.1;192.0.2.2");
+
+    (void)state;
+    assert_no_target(&config, "n2", "plug=address");
+}
+
+static void port_as_ip_takes_the_plug(void **state)
+{
+    struct ipmi_config config = config_of(NULL);
+
+    (void)state;
+    config.port_as_ip = true;
+    assert_addresses(&config, "192.0.2.7", "192.0.2.7");
+    assert_no_target(&config, "", "set ip");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(off_reads_commands_and_reads, reset),
+        cmocka_unit_test_setup(off_when_off_commands_nothing, reset),
+        cmocka_unit_test_setup(an_unknown_state_is_never_off, reset),
+        cmocka_unit_test_setup(a_busy_bmc_is_asked_again, reset),
+        cmocka_unit_test_setup(looks_may_fail_for_a_while, reset),
+        cmocka_unit_test_setup(a_refusal_ends_it_unless_the_state_says_otherwise, reset),
+        cmocka_unit_test_setup(a_command_without_effect_times_out_with_what_is_known, reset),
+        cmocka_unit_test_setup(the_last_error_is_the_reason, reset),
+        cmocka_unit_test_setup(on_is_tried_as_often_as_asked, reset),
+        cmocka_unit_test_setup(the_whole_deadline_counts, reset),
+        cmocka_unit_test(addresses_of_one_bmc),
+        cmocka_unit_test(a_map_knows_its_plugs_and_no_others),
+        cmocka_unit_test(a_broken_map_is_refused),
+        cmocka_unit_test(port_as_ip_takes_the_plug),
+    };
+
+    return cmocka_run_group_tests_name("ipmi_power", tests, NULL, NULL);
+}
