@@ -17,7 +17,8 @@
 #define OUTPUT_MOST_BYTES 16384
 #define REAP_MS           1000
 
-static int spawn(const char *const argv[], int output_fd, pid_t *ret_pid, struct ra_error *err)
+static int spawn(const char *const argv[], int output_fd, bool with_errors, pid_t *ret_pid,
+                 struct ra_error *err)
 {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
@@ -29,7 +30,10 @@ static int spawn(const char *const argv[], int output_fd, pid_t *ret_pid, struct
     (void)posix_spawn_file_actions_init(&files);
     (void)posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     (void)posix_spawn_file_actions_adddup2(&files, output_fd, STDOUT_FILENO);
-    (void)posix_spawn_file_actions_adddup2(&files, output_fd, STDERR_FILENO);
+    if (with_errors)
+        (void)posix_spawn_file_actions_adddup2(&files, output_fd, STDERR_FILENO);
+    else
+        (void)posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
     (void)posix_spawnattr_init(&attributes);
     (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
                                                     POSIX_SPAWN_SETSIGDEF);
@@ -91,8 +95,8 @@ static void kill_group(pid_t pid, int pidfd)
         (void)waitpid(pid, NULL, 0);
 }
 
-int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
-                   struct ra_text_buffer *output, struct ra_error *err)
+static int run(const char *const argv[], bool with_errors, struct ra_deadline deadline,
+               int *ret_exit_status, struct ra_text_buffer *output, struct ra_error *err)
 {
     ra_auto_close int reader = -1;
     ra_auto_close int writer = -1;
@@ -108,7 +112,7 @@ int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *r
     writer = ends[1];
     if (fcntl(reader, F_SETFL, O_NONBLOCK) != 0)
         return ra_error_set_errno(err, errno, "cannot set up a pipe");
-    if (spawn(argv, writer, &pid, err) != 0)
+    if (spawn(argv, writer, with_errors, &pid, err) != 0)
         return -1;
     (void)close(ra_steal_fd(&writer));
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -128,4 +132,16 @@ int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *r
         return ra_error_set_errno(err, errno, "cannot collect %s", argv[0]);
     *ret_exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     return 0;
+}
+
+int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
+                   struct ra_text_buffer *output, struct ra_error *err)
+{
+    return run(argv, true, deadline, ret_exit_status, output, err);
+}
+
+int ra_process_capture(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
+                       struct ra_text_buffer *output, struct ra_error *err)
+{
+    return run(argv, false, deadline, ret_exit_status, output, err);
 }

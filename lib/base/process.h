@@ -25,6 +25,13 @@ RA_EXPORT_BEGIN
 int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
                    struct ra_text_buffer *output, struct ra_error *err);
 
+/*
+ * The same, with standard error discarded: for a program whose standard output is the answer, a
+ * password for example.
+ */
+int ra_process_capture(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
+                       struct ra_text_buffer *output, struct ra_error *err);
+
 RA_EXPORT_END
 
 #endif

@@ -90,6 +90,11 @@ char *ra_text_replace(const char *text, const char *what, const char *with)
     return result.data;
 }
 
+/* gcc's analyzer loses sight of a word once it is in the list. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wpragmas"
+#pragma GCC diagnostic ignored "-Wunknown-warning-option"
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 char **ra_text_split(const char *text, const char *separators)
 {
     size_t count = 0;
@@ -103,6 +108,7 @@ char **ra_text_split(const char *text, const char *separators)
     }
     return list;
 }
+#pragma GCC diagnostic pop
 
 void ra_text_list_free(char **list)
 {

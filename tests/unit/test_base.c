@@ -341,6 +341,10 @@ static void a_program_gives_its_status_and_output(void **state)
     assert_int_equal(ra_process_run(argv, ra_deadline_after_ms(10000), &status, &output, &err), 0);
     assert_int_equal(status, 3);
     assert_string_equal(output.data, "out\nerr\n");
+    ra_text_buffer_free(&output);
+    assert_int_equal(ra_process_capture(argv, ra_deadline_after_ms(10000), &status, &output, &err),
+                     0);
+    assert_string_equal(output.data, "out\n");
 }
 
 static void a_program_that_hangs_is_killed_with_its_children(void **state)

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * What the parts of the Filesystem agent share: its parameters, and one action's view of the
+ * resource ("subject"): what should be mounted, and what is.
+ */
+#ifndef RA_AGENTS_FILESYSTEM_H
+#define RA_AGENTS_FILESYSTEM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "gluster/backend.h"
+#include "mount/backend.h"
+#include "runtime/action.h"
+#include "runtime/result.h"
+
+enum fsck_mode { FSCK_AUTO, FSCK_FORCE, FSCK_NO };
+
+/* Texts may be NULL in a stop or a monitor of a resource whose parameters are missing. */
+struct filesystem_config {
+    const char *device;
+    const char *directory;
+    const char *fstype;
+    const char *options;
+    const char *statusfile_prefix;
+    int run_fsck; /* enum fsck_mode */
+    bool fast_stop;
+    bool force_clones;
+    const char *force_unmount;
+    const char *term_signals;
+    const char *kill_signals;
+    int64_t signal_delay_s;
+};
+
+/* --- filesystem_config.c: parameters that have a grammar of their own --- */
+
+/* force_unmount taken apart. */
+struct force_unmount {
+    bool may_signal; /* the users of the file system */
+    bool move;       /* the mount away from its directory first */
+};
+struct force_unmount filesystem_force_unmount(const struct filesystem_config *config);
+
+/*
+ * The signals of a list, 0 at the end; unknown ones are left out, and if none is left the list is
+ * `otherwise` alone.
+ */
+#define FILESYSTEM_SIGNALS_MOST 16
+void filesystem_signals(const char *list, int otherwise, const struct ra_mount_backend *mount,
+                        int ret_signals[FILESYSTEM_SIGNALS_MOST + 1]);
+
+/* The directory parameter alone: absolute, and not the root. NULL and "" are wrong, too. */
+int filesystem_check_directory(const char *directory, struct ra_error *err);
+
+/* Everything about the parameters that can be checked without looking at this node. */
+int filesystem_check_config(const struct ra_context *context, const struct ra_mount_backend *mount,
+                            struct ra_error *err);
+
+/* Is the type one of a comma-separated list? NULL and "" are in none. */
+bool filesystem_type_is_in(const char *fstype, const char *list);
+
+/* --- filesystem_gluster.c: volumes --- */
+
+/* "server,server:/volume/directory" and the options that concern it, taken apart. */
+struct gluster_source {
+    char *volume;
+    char *directory; /* inside the volume, "" for its root; without slashes around it */
+    char **servers;
+    size_t server_count;
+    int port;
+    char *transport;
+    char **sources; /* how the kernel may call the mount: every server with the volume */
+};
+int filesystem_gluster_parse(const char *device, const char *options,
+                             struct gluster_source *ret_source, struct ra_error *err);
+void filesystem_gluster_free(struct gluster_source *source);
+
+/* The device for mount.glusterfs with the servers from number `first` on in front; new memory. */
+char *filesystem_gluster_device(const struct gluster_source *source, size_t first);
+
+/* Attach to the volume; *ret_server is the server that answered. */
+int filesystem_gluster_attach(const struct gluster_source *source, struct ra_deadline deadline,
+                              size_t *ret_server, struct ra_error *err);
+
+/* Write, sync and read back `path`, or only look if `read_only`. */
+int filesystem_gluster_check(const struct gluster_source *source, const char *path, bool read_only,
+                             struct ra_deadline deadline, struct ra_error *err);
+
+/* --- filesystem_subject.c: what should be mounted, and what is --- */
+
+/* What start leaves for later actions. The texts are owned; NULL if not known. */
+struct state {
+    char *device;     /* parameters as they were at the start */
+    char *parameter;  /* directory */
+    char *directory;  /* canonical */
+    bool was_mounted; /* the rest is filled in */
+    dev_t devno;
+    char *root;
+    char *fstype;
+    char *source;
+    bool read_only;
+};
+
+struct subject {
+    const struct ra_context *context;
+    const struct filesystem_config *config;
+    const struct ra_mount_backend *mount;
+    struct ra_mount_table *table;
+    char *directory; /* canonical; NULL if neither a sound parameter nor the state tell it */
+    bool has_spec;
+    struct ra_error spec_error; /* what is wrong with the device parameter; kind 0: nothing */
+    struct ra_mount_spec spec;
+    struct ra_mount_memory memory;
+    struct gluster_source gluster; /* volume NULL: not glusterfs */
+    bool has_state;
+    struct state state;
+};
+
+/* Where our mount is in the stack of mounts on the directory. */
+struct layers {
+    const struct ra_mount_entry *top; /* what a user of the directory sees mounted there, or NULL */
+    enum ra_mount_match top_match;
+    const struct ra_mount_entry *ours; /* the topmost mount of ours on the directory, or NULL */
+    bool covered;                      /* ours is below another mount, or hidden with its parent */
+    const struct ra_mount_entry *unclear; /* one that may be ours; only if `ours` is NULL */
+};
+
+/*
+ * Load the mount library, read the state and the mount table, resolve the directory. Errors:
+ * MISSING (library), TIMEOUT, SYSTEM. Parameters that are missing or wrong are no error here: the
+ * state stands in for them. Without a directory from either nothing can be looked at; without a
+ * device from either there is no specification, and no mount can be told ours or foreign.
+ */
+int subject_open(struct subject *subject, const struct ra_context *context, struct ra_error *err);
+void subject_close(struct subject *subject);
+
+/* Read the mount table again; entries of the old one are gone. */
+int subject_refresh(struct subject *subject, struct ra_error *err);
+
+/*
+ * Look at the directory, or another one. The device is resolved only if the answer depends on it;
+ * if it cannot be, mounts that might be ours are `unclear`.
+ */
+struct layers subject_look(struct subject *subject, const char *directory);
+
+/* Where `force_unmount=move` puts the mount while it is being stopped; new memory. */
+char *subject_moved_directory(const struct subject *subject);
+
+/* Is the mount read-only though it was not asked to be? Returns the reason, or NULL. */
+const char *subject_lost_write(const struct subject *subject, const struct ra_mount_entry *entry);
+
+/* True for a device that one mount alone may use: no cluster file system, no btrfs. */
+bool subject_is_exclusive(const struct subject *subject);
+
+/* True if `entry` belongs to the same superblock as ours and is not on our directory. */
+bool subject_is_elsewhere(struct subject *subject, const struct ra_mount_entry *entry);
+
+/*
+ * A sign of life of a FUSE or network mount, nothing for others. Errors: UNREACHABLE with the
+ * cause as far as it can be told, TIMEOUT.
+ */
+int subject_probe(const struct subject *subject, const struct ra_mount_entry *entry,
+                  struct ra_deadline deadline, struct ra_error *err);
+
+/* The status file's name relative to the root of the mount; new memory. */
+char *subject_status_file(const struct subject *subject);
+
+/* The state file. Writing it before the mount exists leaves out what only that tells. */
+int subject_remember(struct subject *subject, const struct ra_mount_entry *entry,
+                     struct ra_error *err);
+void subject_forget(struct subject *subject);
+
+/* --- filesystem_monitor.c, filesystem_start.c, filesystem_stop.c, filesystem_unmount.c --- */
+
+struct ra_result filesystem_monitor(const struct ra_context *context);
+struct ra_result filesystem_start(const struct ra_context *context);
+struct ra_result filesystem_stop(const struct ra_context *context);
+
+/*
+ * Take `directory`'s topmost mount away, which must be the one with this id, with everything that
+ * is mounted inside it: the ladder of umount, TERM, KILL, MNT_FORCE. Waits for the end of a FUSE
+ * daemon. Errors: BUSY with the users' names, TIMEOUT, SYSTEM.
+ */
+int filesystem_unmount(struct subject *subject, int mount_id, struct ra_error *err);
+
+#endif

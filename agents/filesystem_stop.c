@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Stop. Success means: the mount table shows no mount of ours any more, on whichever layer of the
+ * directory, and a device that one node alone may mount is not claimed by the kernel any more.
+ * What is foreign is not touched. Killed midway and run again, it goes on where it was.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "filesystem.h"
+
+#define MOVED_MODE  0700
+#define PATIENCE_MS 1000
+
+/* Our mounts below `directory`, topmost first, until none is left. */
+static int unmount_all_on(struct subject *subject, const char *directory, bool *did_unmount,
+                          struct ra_error *err)
+{
+    for (;;) {
+        const struct layers layers = subject_look(subject, directory);
+
+        if (layers.unclear != NULL)
+            return ra_error_set(err, RA_ERROR_SYSTEM,
+                                "%s (%s) is mounted on %s, and whether that is ours cannot be "
+                                "told: %s cannot be found",
+                                layers.unclear->source, layers.unclear->fstype, directory,
+                                subject->has_spec ? subject->spec.source : "the device");
+        if (layers.covered)
+            return ra_error_set(err, RA_ERROR_BUSY,
+                                "%s on %s is hidden below another mount (%s), which is not ours to "
+                                "unmount",
+                                layers.ours->source, directory,
+                                layers.top != NULL ? layers.top->source : "of a directory above");
+        if (layers.ours == NULL) {
+            if (layers.top != NULL)
+                ra_log_note("%s on %s is not ours and stays", layers.top->source, directory);
+            return 0;
+        }
+        if (filesystem_unmount(subject, layers.ours->id, err) != 0)
+            return -1;
+        *did_unmount = true;
+    }
+}
+
+/* Binds and other mounts of the same device keep the file system alive: they go first. */
+static int unmount_elsewhere(struct subject *subject, const char *moved, struct ra_error *err)
+{
+    struct ra_error ignored;
+    bool again;
+
+    if (!subject_is_exclusive(subject))
+        return 0;
+    if (!subject->spec.resolved &&
+        subject->mount->spec_resolve(&subject->spec, subject->table, &ignored) != 0)
+        return 0;
+    do {
+        again = false;
+        for (size_t i = 0; !again && i < subject->mount->table_count(subject->table); i++) {
+            const struct ra_mount_entry *entry = subject->mount->table_at(subject->table, i);
+
+            if (!subject_is_elsewhere(subject, entry) || strcmp(entry->target, moved) == 0)
+                continue;
+            ra_log_warning("%s is mounted on %s too: that is unmounted first", subject->spec.source,
+                           entry->target);
+            if (filesystem_unmount(subject, entry->id, err) != 0)
+                return -1;
+            again = true;
+        }
+    } while (again);
+    return 0;
+}
+
+/*
+ * The kernel lets nobody open a device exclusively while a file system on it is active, wherever
+ * it is mounted, also after a lazy unmount. Waits until it is free.
+ */
+static int wait_for_release(struct subject *subject, struct ra_error *err)
+{
+    struct ra_backoff pause = { .next_ms = 10, .most_ms = 500 };
+    const char *path = subject->spec.path;
+    RA_LOG_CALL("waiting until the device %s is free", path);
+
+    do {
+        ra_auto_close int fd = open(path, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC);
+
+        if (fd >= 0) {
+            if (ioctl(fd, BLKFLSBUF, 0) != 0)
+                ra_log_note("cannot flush the buffers of %s: %s", path, strerror(errno));
+            return 0;
+        }
+        if (errno != EBUSY)
+            return 0;
+    } while (ra_backoff_sleep(&pause, subject->context->deadline));
+    return ra_error_set(err, RA_ERROR_BUSY,
+                        "%s is unmounted here, but the file system on it is still active: it is "
+                        "mounted in another mount namespace (a container?), or was unmounted "
+                        "lazily while in use",
+                        path);
+}
+
+/* A stop of the monitor depth 20 takes the status file with it; a failure does not matter. */
+static void remove_status_file(struct subject *subject, const struct ra_mount_entry *entry)
+{
+    ra_auto_free char *file = subject_status_file(subject);
+    ra_auto_free char *path = ra_text_format("%s/%s", entry->target, file);
+    struct ra_error err;
+    RA_LOG_CALL("removing %s", path);
+
+    if (subject_probe(subject, entry, ra_deadline_after_ms(PATIENCE_MS), &err) != 0)
+        ra_log_warning("the status file %s stays: %s", path, err.text);
+    else if (unlink(path) != 0 && errno != ENOENT)
+        ra_log_warning("cannot remove the status file %s: %s", path, strerror(errno));
+}
+
+/* Move the mount to where programs that come back for it do not look; see mount(2), MS_MOVE. */
+static void move_away(struct subject *subject, const char *moved)
+{
+    struct ra_error err;
+
+    if (mkdir(moved, MOVED_MODE) != 0 && errno != EEXIST)
+        ra_log_warning("cannot create %s: %s; the mount is not moved", moved, strerror(errno));
+    else if (mount(subject->directory, moved, NULL, MS_MOVE, NULL) != 0)
+        ra_log_warning("cannot move the mount %s to %s: %s%s; it is unmounted where it is",
+                       subject->directory, moved, strerror(errno),
+                       errno == EINVAL ? " (the mount above it is shared)" : "");
+    if (subject_refresh(subject, &err) != 0)
+        ra_log_warning("%s", err.text);
+}
+
+static int prepare(struct subject *subject, const char *moved)
+{
+    const struct layers layers = subject_look(subject, subject->directory);
+
+    if (layers.ours == NULL || layers.covered)
+        return 0;
+    if (subject->context->check_level == 20)
+        remove_status_file(subject, layers.ours);
+    if (filesystem_force_unmount(subject->config).move)
+        move_away(subject, moved);
+    return subject->table != NULL ? 0 : -1;
+}
+
+static int stop(struct subject *subject, struct ra_error *err)
+{
+    ra_auto_free char *moved = subject_moved_directory(subject);
+    bool did_unmount = false;
+
+    if (prepare(subject, moved) != 0)
+        return ra_error_set(err, RA_ERROR_SYSTEM, "cannot read the mount table");
+    if ((subject->has_state || subject_look(subject, subject->directory).ours != NULL) &&
+        unmount_elsewhere(subject, moved, err) != 0)
+        return -1;
+    if (unmount_all_on(subject, subject->directory, &did_unmount, err) != 0 ||
+        unmount_all_on(subject, moved, &did_unmount, err) != 0)
+        return -1;
+    if ((did_unmount || subject->has_state) && subject_is_exclusive(subject) &&
+        subject->spec.class == RA_MOUNT_BLOCK && subject->spec.resolved &&
+        wait_for_release(subject, err) != 0)
+        return -1;
+    if (did_unmount && filesystem_force_unmount(subject->config).move)
+        (void)rmdir(moved);
+    subject_forget(subject);
+    return 0;
+}
+
+struct ra_result filesystem_stop(const struct ra_context *context)
+{
+    struct subject subject;
+    struct ra_result result = ra_result_success();
+    struct ra_error err;
+
+    /* Without a directory nothing can have been started, and no state says that it was. */
+    if (subject_open(&subject, context, &err) != 0 ||
+        (subject.directory != NULL && stop(&subject, &err) != 0)) {
+        if (err.kind == RA_ERROR_NOT_FOUND)
+            err.kind = RA_ERROR_SYSTEM;
+        result = ra_result_of_error(context->kind, &err);
+    }
+    subject_close(&subject);
+    return result;
+}

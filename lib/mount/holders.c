@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mount/holders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/number.h"
+#include "mount/proc.h"
+
+#define ANCESTORS_MOST  64
+#define DESCRIBED_MOST  3
+#define TEXT_MOST_BYTES (1 << 20)
+
+/* The mount, as one mount namespace knows it. */
+struct view {
+    ino_t namespace;
+    int *ids; /* of the mount or its copies there */
+    char **targets;
+    size_t count;
+};
+
+struct search {
+    const struct ra_mount_entry *entry;
+    pid_t daemon;
+    pid_t ancestors[ANCESTORS_MOST];
+    size_t ancestor_count;
+    bool by_path; /* asking NFS for a mount number may ask its server, so paths must do */
+    bool with_mappings;
+    struct view *views;
+    size_t view_count;
+    struct ra_mount_holders found;
+};
+
+/* --- namespaces --- */
+
+static void view_add(struct view *view, const struct ra_mount_entry *entry)
+{
+    view->ids = realloc(view->ids, (view->count + 1) * sizeof(view->ids[0]));
+    view->targets = realloc(view->targets, (view->count + 1) * sizeof(view->targets[0]));
+    if (view->ids == NULL || view->targets == NULL)
+        abort();
+    view->ids[view->count] = entry->id;
+    view->targets[view->count] = ra_text_copy(entry->target);
+    view->count++;
+}
+
+static ino_t namespace_of(int process_fd)
+{
+    struct stat status;
+
+    return fstatat(process_fd, "ns/mnt", &status, 0) == 0 ? status.st_ino : 0;
+}
+
+static void view_fill(struct view *view, const struct ra_mount_entry *ours, pid_t pid)
+{
+    ra_auto_free char *path = ra_text_format("/proc/%d/mountinfo", (int)pid);
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+
+    if (ra_mount_table_read(path, &table, NULL) != 0)
+        return;
+    for (size_t i = 0; i < ra_mount_table_count(table); i++) {
+        const struct ra_mount_entry *entry = ra_mount_table_at(table, i);
+
+        if (entry->devno == ours->devno && strcmp(entry->root, ours->root) == 0)
+            view_add(view, entry);
+    }
+}
+
+static const struct view *view_of(struct search *search, int process_fd, pid_t pid)
+{
+    ino_t namespace = namespace_of(process_fd);
+    struct view *view;
+
+    for (size_t i = 0; i < search->view_count; i++)
+        if (search->views[i].namespace == namespace)
+            return &search->views[i];
+    if (namespace == 0)
+        return NULL;
+    search->views = realloc(search->views, (search->view_count + 1) * sizeof(search->views[0]));
+    if (search->views == NULL)
+        abort();
+    view = &search->views[search->view_count++];
+    *view = (struct view){ .namespace = namespace };
+    view_fill(view, search->entry, pid);
+    return view;
+}
+
+static void add_our_view(struct search *search)
+{
+    ra_auto_close int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    search->views = calloc(1, sizeof(search->views[0]));
+    if (search->views == NULL)
+        abort();
+    search->view_count = 1;
+    search->views[0].namespace = self >= 0 ? namespace_of(self) : 0;
+    view_add(&search->views[0], search->entry);
+}
+
+static void search_free(struct search *search)
+{
+    for (size_t i = 0; i < search->view_count; i++) {
+        for (size_t j = 0; j < search->views[i].count; j++)
+            free(search->views[i].targets[j]);
+        free(search->views[i].targets);
+        free(search->views[i].ids);
+    }
+    free(search->views);
+}
+
+/* --- one process --- */
+
+static bool is_mount_id(const struct view *view, int64_t id)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (view->ids[i] == id)
+            return true;
+    return false;
+}
+
+static bool is_inside(const struct view *view, const char *path)
+{
+    for (size_t i = 0; i < view->count; i++)
+        if (ra_mount_path_is_within(path, view->targets[i]))
+            return true;
+    return false;
+}
+
+/* Does the link of the process (cwd, exe...) lead to a file on the mount? */
+static bool link_leads_there(const struct search *search, const struct view *view, int process_fd,
+                             const char *link)
+{
+    struct statx attributes;
+    char path[4096];
+    ssize_t length = readlinkat(process_fd, link, path, sizeof(path) - 1);
+
+    if (length <= 0)
+        return false;
+    path[length] = '\0';
+    if (search->by_path)
+        return is_inside(view, path);
+    return statx(process_fd, link, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_MNT_ID,
+                 &attributes) == 0 &&
+           (attributes.stx_mask & STATX_MNT_ID) != 0 &&
+           is_mount_id(view, (int64_t)attributes.stx_mnt_id);
+}
+
+static bool has_file(const struct view *view, int process_fd, char *how, size_t how_bytes)
+{
+    ra_auto_closedir DIR *fds = ra_mount_proc_opendir(process_fd, "fdinfo");
+    int fd;
+
+    while (fds != NULL && (fd = ra_mount_proc_next_fd(fds)) >= 0) {
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "fdinfo/%d", fd);
+        if (is_mount_id(view, ra_mount_proc_number(process_fd, name, "mnt_id"))) {
+            (void)snprintf(how, how_bytes, "file %d", fd);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A line of maps is "from-to rights offset device inode path"; see proc_pid_maps(5). */
+static bool maps_line_leads_there(const struct search *search, const struct view *view,
+                                  int process_fd, char *line)
+{
+    const char *path = strchr(line, '/');
+    char link[80];
+
+    if (path == NULL || !is_inside(view, path))
+        return false;
+    (void)snprintf(link, sizeof(link), "map_files/%.*s", (int)strcspn(line, " "), line);
+    return link_leads_there(search, view, process_fd, link);
+}
+
+static bool has_mapping(const struct search *search, const struct view *view, int process_fd)
+{
+    ra_auto_free char *text = malloc(TEXT_MOST_BYTES);
+    char *rest = NULL;
+
+    if (text == NULL)
+        abort();
+    if (ra_mount_proc_read(process_fd, "maps", text, TEXT_MOST_BYTES) == 0)
+        return false;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
+        if (maps_line_leads_there(search, view, process_fd, line))
+            return true;
+    return false;
+}
+
+static bool uses(const struct search *search, const struct view *view, int process_fd, char *how,
+                 size_t how_bytes)
+{
+    static const struct {
+        const char *link;
+        const char *how;
+    } links[] = { { "cwd", "working directory" },
+                  { "root", "root directory" },
+                  { "exe", "program" } };
+
+    if (search->with_mappings) {
+        ra_text_join(how, how_bytes, "mapping", "", "");
+        return has_mapping(search, view, process_fd);
+    }
+    for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+        if (link_leads_there(search, view, process_fd, links[i].link)) {
+            ra_text_join(how, how_bytes, links[i].how, "", "");
+            return true;
+        }
+    return has_file(view, process_fd, how, how_bytes);
+}
+
+/* --- all processes --- */
+
+static bool is_protected(const struct search *search, pid_t pid, const char *name)
+{
+    static const char *const names[] = { "corosync", "pacemakerd" };
+
+    if (pid == 1 || pid == search->daemon || ra_text_starts_with(name, "pacemaker-"))
+        return true;
+    for (size_t i = 0; i < search->ancestor_count; i++)
+        if (search->ancestors[i] == pid)
+            return true;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+static void find_ancestors(struct search *search)
+{
+    pid_t pid = getpid();
+
+    while (pid > 0 && search->ancestor_count < ANCESTORS_MOST) {
+        char path[32];
+        ra_auto_close int fd = -1;
+        struct ra_mount_proc_status status;
+
+        search->ancestors[search->ancestor_count++] = pid;
+        (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        pid = fd >= 0 && ra_mount_proc_status(fd, &status) ? status.parent : 0;
+    }
+}
+
+static void take_if_user(struct search *search, pid_t pid, int process_fd)
+{
+    const struct view *view = view_of(search, process_fd, pid);
+    struct ra_mount_holder holder = { .pid = pid };
+    struct ra_mount_proc_status status;
+    struct ra_mount_holders *found = &search->found;
+
+    if (view == NULL || view->count == 0 ||
+        !uses(search, view, process_fd, holder.how, sizeof(holder.how)) ||
+        !ra_mount_proc_status(process_fd, &status))
+        return;
+    holder.start_ticks = status.start_ticks;
+    ra_text_join(holder.name, sizeof(holder.name), status.name, "", "");
+    holder.is_protected = is_protected(search, pid, status.name);
+    found->items = realloc(found->items, (found->count + 1) * sizeof(found->items[0]));
+    if (found->items == NULL)
+        abort();
+    found->items[found->count++] = holder;
+}
+
+static int walk(struct search *search, struct ra_deadline deadline, struct ra_error *err)
+{
+    ra_auto_closedir DIR *proc = opendir("/proc");
+    int process_fd = -1;
+    pid_t pid;
+
+    if (proc == NULL)
+        return ra_error_set_errno(err, errno, "cannot open /proc");
+    while ((pid = ra_mount_proc_next(proc, &process_fd)) != 0) {
+        ra_auto_close int fd = process_fd;
+
+        if (ra_deadline_expired(deadline))
+            return ra_error_set(err, RA_ERROR_TIMEOUT, "there was no time to find the users of %s",
+                                search->entry->target);
+        take_if_user(search, pid, fd);
+    }
+    return 0;
+}
+
+int ra_mount_holders_find(const struct ra_mount_entry *entry, pid_t daemon,
+                          struct ra_deadline deadline, struct ra_mount_holders *ret_holders,
+                          struct ra_error *err)
+{
+    struct search search = { .entry = entry,
+                             .daemon = daemon,
+                             .by_path = ra_text_starts_with(entry->fstype, "nfs") };
+    int result;
+    RA_LOG_CALL("looking for the users of %s", entry->target);
+
+    add_our_view(&search);
+    find_ancestors(&search);
+    result = walk(&search, deadline, err);
+    if (result == 0 && search.found.count == 0) {
+        search.with_mappings = true;
+        result = walk(&search, deadline, err);
+    }
+    search_free(&search);
+    if (result == 0)
+        *ret_holders = search.found;
+    else
+        ra_mount_holders_free(&search.found);
+    return result;
+}
+
+void ra_mount_holders_free(struct ra_mount_holders *holders)
+{
+    free(holders->items);
+    *holders = (struct ra_mount_holders){ 0 };
+}
+
+bool ra_mount_holders_signal(const struct ra_mount_holder *holder, int signal_number)
+{
+    char path[32];
+    ra_auto_close int pidfd = (int)syscall(SYS_pidfd_open, holder->pid, 0);
+    ra_auto_close int process_fd = -1;
+    struct ra_mount_proc_status status;
+
+    if (holder->is_protected || pidfd < 0)
+        return false;
+    /* With the pidfd held the number stays this process's; now see that it is the one we found. */
+    (void)snprintf(path, sizeof(path), "/proc/%d", (int)holder->pid);
+    process_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (process_fd < 0 || !ra_mount_proc_status(process_fd, &status) ||
+        status.start_ticks != holder->start_ticks)
+        return false;
+    return syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0) == 0;
+}

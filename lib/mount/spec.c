@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "mount/spec.h"
+
+#include <errno.h>
+#include <blkid.h>
+#include <libmount.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+
+#define LOOP_MAJOR 7
+
+static bool is_one_of(const char *text, const char *const words[])
+{
+    for (; text != NULL && *words != NULL; words++)
+        if (strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+/* Types whose source is a name, whatever it looks like. */
+static bool is_named_type(const char *fstype)
+{
+    static const char *const names[] = { "nfs",     "nfs4",      "efs",      "aznfs",     "smbfs",
+                                         "cifs",    "smb3",      "ceph",     "tmpfs",     "ramfs",
+                                         "overlay", "overlayfs", "rozofs",   "zfs",       "cvfs",
+                                         "lustre",  "9p",        "virtiofs", "glusterfs", NULL };
+
+    return is_one_of(fstype, names) || (fstype != NULL && ra_text_starts_with(fstype, "fuse."));
+}
+
+bool ra_mount_fstype_is_remote(const char *fstype)
+{
+    static const char *const names[] = { "nfs",  "nfs4", "efs",      "aznfs",     "smbfs",
+                                         "cifs", "smb3", "ceph",     "rozofs",    "lustre",
+                                         "9p",   "fuse", "virtiofs", "glusterfs", NULL };
+
+    return is_one_of(fstype, names) || (fstype != NULL && ra_text_starts_with(fstype, "fuse."));
+}
+
+bool ra_mount_fstype_is(const char *kernel, const char *configured)
+{
+    static const char *const nfs[] = { "nfs", "nfs4", "efs", "aznfs", NULL };
+    static const char *const cifs[] = { "cifs", "smbfs", "smb3", NULL };
+    static const char *const overlay[] = { "overlay", "overlayfs", NULL };
+
+    if (ra_text_is_empty(configured) || strcmp(configured, "none") == 0 ||
+        strcmp(configured, "auto") == 0 || strcmp(kernel, configured) == 0)
+        return true;
+    if (ra_text_starts_with(kernel, "fuse.") && strcmp(kernel + 5, configured) == 0)
+        return true;
+    return (is_one_of(kernel, nfs) && is_one_of(configured, nfs)) ||
+           (is_one_of(kernel, cifs) && is_one_of(configured, cifs)) ||
+           (is_one_of(kernel, overlay) && is_one_of(configured, overlay));
+}
+
+/*
+ * "-U x", "-Ux", "--uuid x", "--uuid=x" and the like for labels become "UUID=x"; NULL if `device`
+ * is none of these.
+ */
+static char *tag_of_option(const char *device)
+{
+    static const struct {
+        const char *option;
+        const char *tag;
+    } options[] = {
+        { "--uuid", "UUID" }, { "--label", "LABEL" }, { "-U", "UUID" }, { "-L", "LABEL" }
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        const char *value = device + strlen(options[i].option);
+
+        if (!ra_text_starts_with(device, options[i].option))
+            continue;
+        value += *value == '=' && options[i].option[1] == '-' ? 1 : 0;
+        value += strspn(value, " \t");
+        return ra_text_format("%s=%s", options[i].tag, value);
+    }
+    return NULL;
+}
+
+static bool is_bind(const char *fstype, const char *options)
+{
+    return ra_mount_option_is_set(options, "bind") || ra_mount_option_is_set(options, "rbind") ||
+           ra_text_equal(fstype, "bind");
+}
+
+static enum ra_mount_class class_of(const char *source, const char *fstype, const char *options)
+{
+    struct stat status;
+
+    if (is_bind(fstype, options))
+        return RA_MOUNT_BIND;
+    if (is_named_type(fstype))
+        return RA_MOUNT_NAMED;
+    if (ra_mount_option_is_set(options, "loop"))
+        return RA_MOUNT_IMAGE;
+    if (mnt_tag_is_valid(source))
+        return RA_MOUNT_BLOCK;
+    if (source[0] != '/')
+        return RA_MOUNT_NAMED;
+    if (stat(source, &status) != 0 || S_ISBLK(status.st_mode))
+        return RA_MOUNT_BLOCK;
+    return S_ISREG(status.st_mode) ? RA_MOUNT_IMAGE : RA_MOUNT_NAMED;
+}
+
+int ra_mount_spec_make(const char *device, const char *fstype, const char *options,
+                       struct ra_mount_spec *ret_spec, struct ra_error *err)
+{
+    ra_auto_free char *source = tag_of_option(device);
+    struct ra_mount_spec spec = { 0 };
+
+    if (source == NULL)
+        source = ra_text_copy(device);
+    if (source[0] == '\0' || (source[0] != '/' && source[strlen(source) - 1] == '='))
+        return ra_error_set(err, RA_ERROR_CONFIG,
+                            "the parameter 'device' is '%s': allowed are a path, -U UUID, -L "
+                            "LABEL, UUID=, LABEL=, or the source's name",
+                            device);
+    spec.class = class_of(source, fstype, options);
+    spec.source = ra_steal_ptr(&source);
+    if (!ra_text_is_empty(fstype) && strcmp(fstype, "auto") != 0)
+        spec.fstype = ra_text_copy(fstype);
+    spec.options = ra_text_copy(options != NULL ? options : "");
+    *ret_spec = spec;
+    return 0;
+}
+
+void ra_mount_spec_free(struct ra_mount_spec *spec)
+{
+    free(spec->source);
+    free(spec->fstype);
+    free(spec->options);
+    free(spec->root);
+    free(spec->path);
+    *spec = (struct ra_mount_spec){ 0 };
+}
+
+/*
+ * The device with a tag: by udev's links, or where there are none by looking at every device; not
+ * by libblkid's cache file, which may be minutes old. New memory, or NULL.
+ */
+static char *find_tagged(const char *tag)
+{
+    blkid_cache fresh = NULL;
+    char *name = NULL;
+    char *value = NULL;
+    char *path = NULL;
+
+    if (blkid_get_cache(&fresh, "/dev/null") == 0 &&
+        blkid_parse_tag_string(tag, &name, &value) == 0)
+        path = blkid_evaluate_tag(name, value, &fresh);
+    free(name);
+    free(value);
+    blkid_put_cache(fresh);
+    return path;
+}
+
+static int resolve_block(struct ra_mount_spec *spec, struct ra_error *err)
+{
+    struct stat status;
+    RA_LOG_CALL("looking for the device %s", spec->source);
+
+    free(spec->path);
+    spec->path = spec->source[0] == '/' ? ra_text_copy(spec->source) : find_tagged(spec->source);
+    if (spec->path == NULL)
+        return ra_error_set(err, RA_ERROR_MISSING, "there is no device %s on this node",
+                            spec->source);
+    if (stat(spec->path, &status) != 0)
+        return ra_error_set(err, RA_ERROR_MISSING, "there is no device %s on this node: %s",
+                            spec->source, strerror(errno));
+    if (!S_ISBLK(status.st_mode))
+        return ra_error_set(err, RA_ERROR_MISSING, "%s is not a block device", spec->source);
+    spec->devno = status.st_rdev;
+    return 0;
+}
+
+static int resolve_path(const char *source, char **ret_path, struct ra_error *err)
+{
+    RA_LOG_CALL("resolving %s", source);
+
+    free(*ret_path);
+    *ret_path = realpath(source, NULL);
+    if (*ret_path == NULL)
+        return ra_error_set(err, errno == ENOENT ? RA_ERROR_MISSING : RA_ERROR_SYSTEM,
+                            "cannot use %s: %s", source, strerror(errno));
+    return 0;
+}
+
+/* `path` as a directory of the file system that `entry` has mounted. */
+static char *path_in_file_system(const struct ra_mount_entry *entry, const char *path)
+{
+    const char *rest = path + (strcmp(entry->target, "/") == 0 ? 0 : strlen(entry->target));
+
+    if (*rest == '\0' || strcmp(rest, "/") == 0)
+        return ra_text_copy(entry->root);
+    return ra_text_format("%s%s", strcmp(entry->root, "/") == 0 ? "" : entry->root, rest);
+}
+
+static int resolve_bind(struct ra_mount_spec *spec, const struct ra_mount_table *table,
+                        struct ra_error *err)
+{
+    const struct ra_mount_entry *entry;
+
+    if (resolve_path(spec->source, &spec->path, err) != 0)
+        return -1;
+    entry = ra_mount_table_visible(table, spec->path);
+    if (entry == NULL)
+        return ra_error_set(err, RA_ERROR_SYSTEM, "%s is on no mount that we can see", spec->path);
+    spec->devno = entry->devno;
+    free(spec->root);
+    spec->root = path_in_file_system(entry, spec->path);
+    return 0;
+}
+
+int ra_mount_spec_resolve(struct ra_mount_spec *spec, const struct ra_mount_table *table,
+                          struct ra_error *err)
+{
+    int result = 0;
+
+    switch (spec->class) {
+    case RA_MOUNT_BLOCK:
+        result = resolve_block(spec, err);
+        break;
+    case RA_MOUNT_IMAGE:
+        result = resolve_path(spec->source, &spec->path, err);
+        break;
+    case RA_MOUNT_BIND:
+        result = resolve_bind(spec, table, err);
+        break;
+    case RA_MOUNT_NAMED:
+    default:
+        break;
+    }
+    spec->resolved = result == 0;
+    return result;
+}
+
+/* Equal but for slashes at the end: "srv:/export/" is mounted as either. */
+static bool is_same_source(const char *a, const char *b)
+{
+    size_t a_length = strlen(a);
+    size_t b_length = strlen(b);
+
+    while (a_length > 1 && a[a_length - 1] == '/')
+        a_length--;
+    while (b_length > 1 && b[b_length - 1] == '/')
+        b_length--;
+    return a_length == b_length && strncmp(a, b, a_length) == 0;
+}
+
+static enum ra_mount_match match_named(const struct ra_mount_spec *spec,
+                                       const struct ra_mount_entry *entry)
+{
+    bool same = is_same_source(spec->source, entry->source);
+
+    for (char *const *alias = spec->aliases; !same && alias != NULL && *alias != NULL; alias++)
+        same = is_same_source(*alias, entry->source);
+    return same && ra_mount_fstype_is(entry->fstype, spec->fstype) ? RA_MOUNT_OURS
+                                                                   : RA_MOUNT_FOREIGN;
+}
+
+/* A btrfs file system has an anonymous device number; its source tells a device of it. */
+static bool is_on_device(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry)
+{
+    struct stat status;
+
+    if (entry->devno == spec->devno)
+        return true;
+    return major(entry->devno) == 0 && ra_text_starts_with(entry->source, "/dev/") &&
+           stat(entry->source, &status) == 0 && S_ISBLK(status.st_mode) &&
+           status.st_rdev == spec->devno;
+}
+
+/* Is the right directory of the device mounted: the root, or the subvolume that was asked for? */
+static bool is_root_right(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry)
+{
+    ra_auto_free char *subvolume = ra_mount_option_value(spec->options, "subvol");
+    ra_auto_free char *id = ra_mount_option_value(spec->options, "subvolid");
+    ra_auto_free char *mounted_id = ra_mount_option_value(entry->fs_options, "subvolid");
+    ra_auto_free char *path = ra_text_format("/%s", subvolume != NULL ? subvolume : "");
+    ra_auto_free char *root = ra_mount_path_normalise(path);
+
+    if (strcmp(entry->fstype, "btrfs") != 0)
+        return strcmp(entry->root, "/") == 0;
+    if (subvolume != NULL)
+        return ra_text_equal(root, entry->root);
+    return id == NULL || ra_text_equal(id, mounted_id);
+}
+
+static enum ra_mount_match match_block(const struct ra_mount_spec *spec,
+                                       const struct ra_mount_entry *entry)
+{
+    bool same_text = strcmp(spec->source, entry->source) == 0;
+
+    if (spec->resolved)
+        return is_on_device(spec, entry) && is_root_right(spec, entry) ? RA_MOUNT_OURS
+                                                                       : RA_MOUNT_FOREIGN;
+    if (same_text && is_root_right(spec, entry))
+        return RA_MOUNT_OURS;
+    /* Our device could be any, but it is a device. */
+    return major(entry->devno) != 0 || ra_text_starts_with(entry->source, "/dev/")
+               ? RA_MOUNT_UNCERTAIN
+               : RA_MOUNT_FOREIGN;
+}
+
+static enum ra_mount_match match_image(const struct ra_mount_spec *spec,
+                                       const struct ra_mount_entry *entry)
+{
+    static const char deleted[] = " (deleted)";
+    ra_auto_free char *name = ra_text_format("/sys/dev/block/%u:%u/loop/backing_file",
+                                             major(entry->devno), minor(entry->devno));
+    ra_auto_free char *file = NULL;
+    size_t length;
+
+    if (major(entry->devno) != LOOP_MAJOR)
+        return RA_MOUNT_FOREIGN;
+    if (ra_file_read(name, PATH_MAX, &file, NULL) != 0)
+        return RA_MOUNT_UNCERTAIN;
+    length = strcspn(file, "\n");
+    file[length] = '\0';
+    if (length > sizeof(deleted) && strcmp(file + length - (sizeof(deleted) - 1), deleted) == 0)
+        file[length - (sizeof(deleted) - 1)] = '\0';
+    if (!spec->resolved)
+        return strcmp(file, spec->source) == 0 ? RA_MOUNT_OURS : RA_MOUNT_UNCERTAIN;
+    return strcmp(file, spec->path) == 0 ? RA_MOUNT_OURS : RA_MOUNT_FOREIGN;
+}
+
+static enum ra_mount_match match_bind(const struct ra_mount_spec *spec,
+                                      const struct ra_mount_entry *entry)
+{
+    if (!spec->resolved)
+        return RA_MOUNT_UNCERTAIN;
+    return entry->devno == spec->devno && strcmp(entry->root, spec->root) == 0 ? RA_MOUNT_OURS
+                                                                               : RA_MOUNT_FOREIGN;
+}
+
+static bool is_remembered(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry)
+{
+    const struct ra_mount_memory *memory = spec->memory;
+
+    return memory != NULL && memory->devno == entry->devno &&
+           strcmp(memory->root, entry->root) == 0 && strcmp(memory->fstype, entry->fstype) == 0 &&
+           strcmp(memory->source, entry->source) == 0;
+}
+
+enum ra_mount_match ra_mount_spec_match(const struct ra_mount_spec *spec,
+                                        const struct ra_mount_entry *entry)
+{
+    if (is_remembered(spec, entry))
+        return RA_MOUNT_OURS;
+    switch (spec->class) {
+    case RA_MOUNT_BLOCK:
+        return match_block(spec, entry);
+    case RA_MOUNT_IMAGE:
+        return match_image(spec, entry);
+    case RA_MOUNT_BIND:
+        return match_bind(spec, entry);
+    case RA_MOUNT_NAMED:
+    default:
+        return match_named(spec, entry);
+    }
+}

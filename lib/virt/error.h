@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * libvirt's errors (libvirt/virterror.h) as ours. Private to this backend.
+ */
+#ifndef RA_VIRT_ERROR_H
+#define RA_VIRT_ERROR_H
+
+#include "base/error.h"
+
+/* The kind that a VIR_ERR_ code from a VIR_FROM_ part stands for; never NOT_FOUND. */
+enum ra_error_kind ra_virt_error_kind(int code, int part);
+
+/*
+ * Fill in *err from the last libvirt error of the calling thread: "context: libvirt's sentence".
+ * Returns -1. VIR_ERR_NO_DOMAIN is not RA_ERROR_NOT_FOUND here: many calls use it for the domain
+ * of another host.
+ */
+int ra_virt_error_take(struct ra_error *err, const char *context, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/*
+ * The same for a call that only asks about one domain of the connection it was made on: there
+ * VIR_ERR_NO_DOMAIN is the proof that the domain does not exist, RA_ERROR_NOT_FOUND.
+ */
+int ra_virt_error_take_lookup(struct ra_error *err, const char *context, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

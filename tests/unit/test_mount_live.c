@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/*
+ * Mounting, asking and finding users with real mounts, in a mount namespace of this process's own.
+ * Needs root.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "mount/child.h"
+#include "mount/daemon.h"
+#include "mount/holders.h"
+#include "mount/mounting.h"
+#include "mount/table.h"
+
+static char place[] = "/tmp/test-mount-XXXXXX";
+static char directory[64];
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mkdtemp(place) == NULL || mount("room", place, "tmpfs", 0, NULL) != 0) {
+        perror("this test needs root");
+        return -1;
+    }
+    (void)snprintf(directory, sizeof(directory), "%s/x", place);
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    (void)umount2(place, MNT_DETACH);
+    return rmdir(place);
+}
+
+static const struct ra_mount_entry *visible(struct ra_mount_table **table)
+{
+    const struct ra_mount_entry *entry;
+
+    ra_mount_table_free(*table);
+    *table = NULL;
+    assert_int_equal(ra_mount_table_read(NULL, table, NULL), 0);
+    entry = ra_mount_table_visible(*table, directory);
+    return strcmp(entry->target, directory) == 0 ? entry : NULL;
+}
+
+static void mount_tmpfs(void)
+{
+    const struct ra_mount_request request = {
+        .source = "scratch", .target = directory, .fstype = "tmpfs", .options = "size=1m,noexec"
+    };
+    struct ra_error err = { 0 };
+
+    if (ra_mount_make_directory(directory, ra_deadline_after_ms(5000), &err) != 0 ||
+        ra_mount_mount(&request, ra_deadline_after_ms(5000), &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static void unmount_tmpfs(void)
+{
+    struct ra_error err = { 0 };
+
+    if (ra_mount_unmount(directory, false, ra_deadline_after_ms(5000), &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+static void mounting_asking_unmounting(void **state)
+{
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+    struct ra_error err = { 0 };
+
+    (void)state;
+    assert_null(visible(&table));
+    mount_tmpfs();
+    assert_string_equal(visible(&table)->source, "scratch");
+    assert_true(ra_mount_option_is_set(visible(&table)->vfs_options, "noexec"));
+    assert_int_equal(ra_mount_probe(directory, ra_deadline_after_ms(5000), &err), 0);
+    unmount_tmpfs();
+    assert_null(visible(&table));
+    assert_int_equal(ra_mount_unmount(directory, false, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_NOT_FOUND);
+}
+
+static void mounting_says_why_not(void **state)
+{
+    struct ra_mount_request request = { .source = "x", .target = directory, .fstype = "nosuchfs" };
+    struct ra_error err = { 0 };
+
+    (void)state;
+    assert_int_equal(ra_mount_mount(&request, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_MISSING);
+    assert_contains(err.text, "nosuchfs");
+    request.fstype = "tmpfs";
+    request.options = "nosuchoption=1";
+    assert_int_equal(ra_mount_mount(&request, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_SYSTEM);
+    assert_contains(err.text, directory);
+}
+
+/* A FUSE mount whose daemon is this process, which answers nothing until it closes the device. */
+static int mount_fuse(void)
+{
+    char options[128];
+    int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    (void)snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fd);
+    assert_int_equal(mount("unit", directory, "fuse.unit", 0, options), 0);
+    return fd;
+}
+
+static void a_silent_and_a_dead_fuse_daemon(void **state)
+{
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+    struct ra_mount_daemon daemon;
+    int64_t began_ms = ra_deadline_now_ms();
+    struct ra_error err = { 0 };
+    int fd = mount_fuse();
+
+    (void)state;
+    assert_true(ra_mount_is_fuse(visible(&table)));
+    assert_int_equal(ra_mount_probe(directory, ra_deadline_after_ms(300), &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_TIMEOUT);
+    assert_in_range(ra_deadline_now_ms() - began_ms, 299, 2000);
+    daemon = ra_mount_daemon_find(visible(&table));
+    assert_int_equal(daemon.pid, getpid());
+    ra_cleanup_close(&daemon.pidfd);
+    (void)close(fd);
+    assert_int_equal(ra_mount_probe(directory, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_UNREACHABLE);
+    assert_contains(err.text, "not connected");
+    daemon = ra_mount_daemon_find(visible(&table));
+    assert_int_equal(daemon.pid, 0);
+    unmount_tmpfs();
+}
+
+static void canonical_paths(void **state)
+{
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+    struct ra_error err = { 0 };
+    char link[128], below[160], expected[160];
+    char *path = NULL;
+    int fd;
+
+    (void)state;
+    (void)visible(&table);
+    (void)snprintf(link, sizeof(link), "%s/link", place);
+    (void)snprintf(below, sizeof(below), "%s/./not/there/", link);
+    (void)snprintf(expected, sizeof(expected), "%s/not/there", directory);
+    assert_int_equal(symlink(directory, link), 0);
+    assert_int_equal(ra_mount_canonicalise(table, below, ra_deadline_after_ms(5000), &path, &err),
+                     0);
+    assert_string_equal(path, expected);
+    free(path);
+    /* A mount point is never touched: a silent daemon is mounted on this one. */
+    fd = mount_fuse();
+    (void)visible(&table);
+    assert_int_equal(
+        ra_mount_canonicalise(table, directory, ra_deadline_after_ms(500), &path, &err), 0);
+    assert_string_equal(path, directory);
+    free(path);
+    assert_int_equal(ra_mount_canonicalise(table, "x", ra_deadline_after_ms(500), &path, &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_CONFIG);
+    (void)close(fd);
+    unmount_tmpfs();
+    (void)unlink(link);
+}
+
+/* A child that uses the mount: 'c' working directory, 'f' open file. Ends with this process. */
+static pid_t start_user(char how)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    assert_int_equal(pipe(ready), 0);
+    pid = fork();
+    if (pid == 0) {
+        char file[128];
+
+        (void)snprintf(file, sizeof(file), "%s/file", directory);
+        if (how == 'c' ? chdir(directory) != 0 : open(file, O_CREAT | O_RDWR, 0600) < 0)
+            _exit(1);
+        (void)!write(ready[1], "x", 1);
+        (void)sleep(60);
+        _exit(0);
+    }
+    (void)close(ready[1]);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    (void)close(ready[0]);
+    return pid;
+}
+
+static void users_are_found_and_signalled(void **state)
+{
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+    ra_auto_mount_holders struct ra_mount_holders holders = { 0 };
+    ra_auto_text_buffer struct ra_text_buffer words = { 0 };
+    struct ra_error err = { 0 };
+    pid_t first, second;
+    int status;
+
+    (void)state;
+    mount_tmpfs();
+    first = start_user('c');
+    second = start_user('f');
+    assert_int_equal(ra_mount_unmount(directory, false, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_BUSY);
+    assert_int_equal(
+        ra_mount_holders_find(visible(&table), 0, ra_deadline_after_ms(5000), &holders, &err), 0);
+    assert_int_equal(holders.count, 2);
+    ra_mount_holders_describe(&holders, &words);
+    assert_contains(words.data, "working directory");
+    for (size_t i = 0; i < holders.count; i++) {
+        assert_true(holders.items[i].pid == first || holders.items[i].pid == second);
+        assert_false(holders.items[i].is_protected);
+        assert_true(ra_mount_holders_signal(&holders.items[i], SIGTERM));
+    }
+    assert_int_equal(waitpid(first, &status, 0), first);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    assert_int_equal(waitpid(second, &status, 0), second);
+    /* Their numbers are free now: nobody gets a signal in their place. */
+    assert_false(ra_mount_holders_signal(&holders.items[0], SIGKILL));
+    unmount_tmpfs();
+}
+
+static void a_process_with_another_start_time_is_another_process(void **state)
+{
+    struct ra_mount_holder holder = { .pid = getpid(), .start_ticks = 1 };
+
+    (void)state;
+    /* Signal 0 would reach ourselves. */
+    assert_false(ra_mount_holders_signal(&holder, 0));
+}
+
+static void we_and_those_above_us_are_protected(void **state)
+{
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+    ra_auto_mount_holders struct ra_mount_holders holders = { 0 };
+    struct ra_error err = { 0 };
+    char file[128];
+    int fd;
+
+    (void)state;
+    mount_tmpfs();
+    (void)snprintf(file, sizeof(file), "%s/file", directory);
+    fd = open(file, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(
+        ra_mount_holders_find(visible(&table), 0, ra_deadline_after_ms(5000), &holders, &err), 0);
+    assert_int_equal(holders.count, 1);
+    assert_int_equal(holders.items[0].pid, getpid());
+    assert_true(holders.items[0].is_protected);
+    assert_false(ra_mount_holders_signal(&holders.items[0], SIGKILL));
+    (void)close(fd);
+    unmount_tmpfs();
+}
+
+static void signals_have_names(void **state)
+{
+    (void)state;
+    assert_int_equal(ra_mount_signal_number("TERM"), SIGTERM);
+    assert_int_equal(ra_mount_signal_number("SIGKILL"), SIGKILL);
+    assert_int_equal(ra_mount_signal_number("10"), SIGUSR1);
+    assert_int_equal(ra_mount_signal_number("0"), 0);
+    assert_int_equal(ra_mount_signal_number("-9"), 0);
+    assert_int_equal(ra_mount_signal_number("999"), 0);
+    assert_int_equal(ra_mount_signal_number("NOPE"), 0);
+    assert_int_equal(ra_mount_signal_number("TERMS"), 0);
+    assert_int_equal(ra_mount_signal_number(""), 0);
+}
+
+static int fail_with_seven(void *argument)
+{
+    (void)printf("%s", (const char *)argument);
+    (void)fflush(stdout);
+    return 7;
+}
+
+static int sleep_for_ever(void *argument)
+{
+    (void)argument;
+    (void)sleep(600);
+    return 0;
+}
+
+static int die(void *argument)
+{
+    (void)argument;
+    (void)raise(SIGKILL);
+    return 0;
+}
+
+static void children_report_or_are_left(void **state)
+{
+    ra_auto_text_buffer struct ra_text_buffer output = { 0 };
+    struct ra_error err = { 0 };
+    char text[] = "words";
+    int status = 0;
+
+    (void)state;
+    assert_int_equal(ra_mount_child_run(fail_with_seven, text, ra_deadline_after_ms(5000), &output,
+                                        &status, &err),
+                     0);
+    assert_int_equal(status, 7);
+    assert_string_equal(output.data, "words");
+    assert_int_equal(
+        ra_mount_child_run(sleep_for_ever, NULL, ra_deadline_after_ms(50), NULL, &status, &err), 1);
+    assert_int_equal(ra_mount_child_run(die, NULL, ra_deadline_after_ms(5000), NULL, &status, &err),
+                     -1);
+    assert_contains(err.text, "signal 9");
+    assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mounting_asking_unmounting),
+        cmocka_unit_test(mounting_says_why_not),
+        cmocka_unit_test(a_silent_and_a_dead_fuse_daemon),
+        cmocka_unit_test(canonical_paths),
+        cmocka_unit_test(users_are_found_and_signalled),
+        cmocka_unit_test(a_process_with_another_start_time_is_another_process),
+        cmocka_unit_test(we_and_those_above_us_are_protected),
+        cmocka_unit_test(signals_have_names),
+        cmocka_unit_test(children_report_or_are_left),
+    };
+
+    return cmocka_run_group_tests_name("mount live", tests, set_up, tear_down);
+}
