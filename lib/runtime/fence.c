@@ -125,7 +125,7 @@ static struct ra_result run(const struct ra_fence_agent *agent, const void *conf
 
 /* Parse the request, then answer it. */
 static struct ra_result serve(const struct ra_fence_agent *agent, int argc, char *argv[],
-                              char *text, void *config, bool *ret_quiet)
+                              char *text, char **secrets, void *config, bool *ret_quiet)
 {
     const struct ra_fence_config *common = config;
     const char *node = "";
@@ -134,7 +134,7 @@ static struct ra_result serve(const struct ra_fence_agent *agent, int argc, char
 
     ra_param_set_defaults(&agent->params, config);
     if (argc > 1)
-        failed = ra_fence_input_options(&agent->params, argc, argv, config, &err);
+        failed = ra_fence_input_options(&agent->params, argc, argv, config, secrets, &err);
     else
         failed = ra_fence_input_lines(&agent->params, text, config, &node, &err);
     *ret_quiet = common->quiet;
@@ -150,6 +150,7 @@ static struct ra_result serve(const struct ra_fence_agent *agent, int argc, char
 int ra_fence_main(const struct ra_fence_agent *agent, int argc, char *argv[])
 {
     ra_auto_free void *config = calloc(1, agent->config_bytes);
+    ra_auto_free char **secrets = calloc(agent->params.count, sizeof(*secrets));
     ra_auto_free char *text = NULL;
     struct ra_result result;
     struct ra_error err;
@@ -158,13 +159,15 @@ int ra_fence_main(const struct ra_fence_agent *agent, int argc, char *argv[])
     /* No core dump may hold the password. */
     (void)prctl(PR_SET_DUMPABLE, 0);
     ra_log_set_sink(print_warning);
-    if (config == NULL)
+    if (config == NULL || secrets == NULL)
         abort();
     if (argc <= 1 && read_stdin(&text, &err) != 0)
         result = ra_result_of_error(RA_ACTION_FENCE, &err);
     else
-        result = serve(agent, argc, argv, text, config, &quiet);
+        result = serve(agent, argc, argv, text, secrets, config, &quiet);
     ra_param_wipe_secrets(&agent->params, config);
+    for (size_t i = 0; i < agent->params.count; i++)
+        free(secrets[i]);
     if (text != NULL)
         explicit_bzero(text, STDIN_MOST_BYTES);
     if (result.reason[0] != '\0' && !quiet)

@@ -135,28 +135,23 @@ static const struct ra_param *param_of_code(const struct ra_param_table *table, 
     return NULL;
 }
 
-static int take_option(const struct ra_param *param, char *value, void *config,
+/* `copy` is the row's place for the copy of a secret. */
+static int take_option(const struct ra_param *param, char *value, void *config, char **copy,
                        struct ra_error *err)
 {
-    char *copy;
-
     if (param->type == RA_PARAM_BOOLEAN)
         return ra_param_set(param, config, "1", err);
-    copy = ra_text_copy(value);
-    if ((param->flags & RA_PARAM_SECRET) != 0)
-        ra_text_wipe(value);
-    /* A string stays in the config until the process ends. */
-    if (param->type == RA_PARAM_STRING)
-        return ra_param_set(param, config, copy, err);
-    {
-        ra_auto_free char *scratch = copy;
-
-        return ra_param_set(param, config, scratch, err);
-    }
+    if ((param->flags & RA_PARAM_SECRET) == 0)
+        return ra_param_set(param, config, value, err);
+    ra_text_wipe(*copy);
+    free(*copy);
+    *copy = ra_text_copy(value);
+    ra_text_wipe(value);
+    return ra_param_set(param, config, *copy, err);
 }
 
 int ra_fence_input_options(const struct ra_param_table *table, int argc, char *argv[], void *config,
-                           struct ra_error *err)
+                           char **secrets, struct ra_error *err)
 {
     RA_CLEANUP(free_options) struct options options = { 0 };
     int code;
@@ -172,7 +167,8 @@ int ra_fence_input_options(const struct ra_param_table *table, int argc, char *a
                                 code == '?' ? "unknown option" : "an argument is missing after",
                                 argv[optind - 1]);
         param = param_of_code(table, code);
-        if (param != NULL && take_option(param, optarg, config, err) != 0)
+        if (param != NULL &&
+            take_option(param, optarg, config, &secrets[param - table->rows], err) != 0)
             return -1;
     }
     if (optind < argc)

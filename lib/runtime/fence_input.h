@@ -19,10 +19,12 @@ int ra_fence_input_lines(const struct ra_param_table *table, char *text, void *c
                          const char **ret_node, struct ra_error *err);
 
 /*
- * Parse options by getopt_long(3). Values are copied, since secrets are overwritten in argv, where
- * every user of the machine could read them. A boolean takes no argument.
+ * Parse options by getopt_long(3). The config points into argv, except for secrets: they are
+ * overwritten there, where every user of the machine could read them. Their copies are put into
+ * `secrets`, which has a place for each row of the table; the caller wipes and frees them after the
+ * config. A boolean takes no argument.
  */
 int ra_fence_input_options(const struct ra_param_table *table, int argc, char *argv[], void *config,
-                           struct ra_error *err);
+                           char **secrets, struct ra_error *err);
 
 #endif

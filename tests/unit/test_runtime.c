@@ -174,6 +174,8 @@ static void a_wrong_line_fails(void **state)
     assert_contains(err.text, "port='many'");
 }
 
+static char *secrets[sizeof(rows) / sizeof(rows[0])];
+
 static int parse_options(struct config *config, char *argv[], struct ra_error *err)
 {
     int argc = 0;
@@ -181,7 +183,7 @@ static int parse_options(struct config *config, char *argv[], struct ra_error *e
     while (argv[argc] != NULL)
         argc++;
     ra_param_set_defaults(&table, config);
-    return ra_fence_input_options(&table, argc, argv, config, err);
+    return ra_fence_input_options(&table, argc, argv, config, secrets, err);
 }
 
 static void options_short_long_and_old(void **state)
@@ -209,8 +211,9 @@ static void options_short_long_and_old(void **state)
     assert_true(config.force);
     assert_int_equal(config.method, 1);
     assert_int_equal(config.port, 99);
-    free((char *)(uintptr_t)config.password);
-    free((char *)(uintptr_t)config.device);
+    assert_ptr_equal(config.password, secrets[1]);
+    free(secrets[1]);
+    secrets[1] = NULL;
 }
 
 static void wrong_options_are_refused(void **state)
