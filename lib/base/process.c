@@ -16,6 +16,7 @@
 
 #define OUTPUT_MOST_BYTES 16384
 #define REAP_MS           1000
+#define SLICE_MS          20
 
 static int spawn(const char *const argv[], int output_fd, bool with_errors, pid_t *ret_pid,
                  struct ra_error *err)
@@ -62,21 +63,41 @@ static bool drain(int fd, struct ra_text_buffer *output)
     return count < 0 && (errno == EAGAIN || errno == EINTR);
 }
 
+int ra_process_watch(pid_t child)
+{
+    return (int)syscall(SYS_pidfd_open, child, 0);
+}
+
+int ra_process_slice_ms(int watch_fd, struct ra_deadline deadline)
+{
+    int remaining_ms = ra_deadline_remaining_int_ms(deadline);
+
+    return watch_fd < 0 && remaining_ms > SLICE_MS ? SLICE_MS : remaining_ms;
+}
+
+bool ra_process_has_ended(pid_t child)
+{
+    siginfo_t info = { 0 };
+
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+           info.si_pid == child;
+}
+
 /* Waits for the end of the program, reading its output. False when the deadline came first. */
-static bool follow(int pidfd, int output_fd, struct ra_deadline deadline,
+static bool follow(pid_t pid, int watch_fd, int output_fd, struct ra_deadline deadline,
                    struct ra_text_buffer *output)
 {
-    struct pollfd fds[] = { { .fd = pidfd, .events = POLLIN },
+    struct pollfd fds[] = { { .fd = watch_fd, .events = POLLIN },
                             { .fd = output_fd, .events = POLLIN } };
 
     for (;;) {
-        int ready = poll(fds, 2, ra_deadline_remaining_int_ms(deadline));
+        int ready = poll(fds, 2, ra_process_slice_ms(watch_fd, deadline));
 
         if (ready < 0 && errno != EINTR)
             return false;
         if (ready > 0 && fds[1].revents != 0 && !drain(output_fd, output))
             fds[1].fd = -1;
-        if (ready > 0 && fds[0].revents != 0) {
+        if (ra_process_has_ended(pid)) {
             (void)drain(output_fd, output);
             return true;
         }
@@ -86,13 +107,16 @@ static bool follow(int pidfd, int output_fd, struct ra_deadline deadline,
 }
 
 /* Kill the group and take the zombie if there soon is one; a process in D state is left behind. */
-static void kill_group(pid_t pid, int pidfd)
+static void kill_group(pid_t pid)
 {
-    struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+    struct ra_deadline soon = ra_deadline_after_ms(REAP_MS);
+    struct ra_backoff pause = { .next_ms = 1, .most_ms = SLICE_MS };
 
     (void)kill(-pid, SIGKILL);
-    if (poll(&ended, 1, REAP_MS) > 0)
-        (void)waitpid(pid, NULL, 0);
+    while (!ra_process_has_ended(pid))
+        if (!ra_backoff_sleep(&pause, soon))
+            return;
+    (void)waitpid(pid, NULL, 0);
 }
 
 static int run(const char *const argv[], bool with_errors, struct ra_deadline deadline,
@@ -100,7 +124,7 @@ static int run(const char *const argv[], bool with_errors, struct ra_deadline de
 {
     ra_auto_close int reader = -1;
     ra_auto_close int writer = -1;
-    ra_auto_close int pidfd = -1;
+    ra_auto_close int watch = -1;
     int ends[2];
     int status;
     pid_t pid;
@@ -115,16 +139,9 @@ static int run(const char *const argv[], bool with_errors, struct ra_deadline de
     if (spawn(argv, writer, with_errors, &pid, err) != 0)
         return -1;
     (void)close(ra_steal_fd(&writer));
-    pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0) {
-        int errnum = errno;
-
-        (void)kill(-pid, SIGKILL);
-        (void)waitpid(pid, NULL, 0);
-        return ra_error_set_errno(err, errnum, "cannot watch %s", argv[0]);
-    }
-    if (!follow(pidfd, reader, deadline, output)) {
-        kill_group(pid, pidfd);
+    watch = ra_process_watch(pid);
+    if (!follow(pid, watch, reader, deadline, output)) {
+        kill_group(pid);
         return ra_error_set(err, RA_ERROR_TIMEOUT, "%s did not end in time and was killed",
                             argv[0]);
     }

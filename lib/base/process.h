@@ -5,6 +5,9 @@
 #ifndef RA_BASE_PROCESS_H
 #define RA_BASE_PROCESS_H
 
+#include <stdbool.h>
+#include <sys/types.h>
+
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/export.h"
@@ -31,6 +34,16 @@ int ra_process_run(const char *const argv[], struct ra_deadline deadline, int *r
  */
 int ra_process_capture(const char *const argv[], struct ra_deadline deadline, int *ret_exit_status,
                        struct ra_text_buffer *output, struct ra_error *err);
+
+/*
+ * How to wait for a child together with descriptors: poll(2) this one, which becomes readable when
+ * the child has ended, for at most ra_process_slice_ms() at a time, and then ask
+ * ra_process_has_ended(). The descriptor is -1 (poll ignores it) where the kernel has no
+ * pidfd_open(2), before Linux 5.3; the slice is short there. The caller closes it.
+ */
+int ra_process_watch(pid_t child);
+int ra_process_slice_ms(int watch_fd, struct ra_deadline deadline);
+bool ra_process_has_ended(pid_t child);
 
 RA_EXPORT_END
 

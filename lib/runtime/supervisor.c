@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/process.h"
 #include "base/text.h"
 #include "runtime/trace.h"
 
@@ -135,7 +135,7 @@ struct watch {
     int64_t began_ms;
     pid_t worker;
     int socket_fd;
-    int worker_fd; /* pidfd */
+    int worker_fd; /* of ra_process_watch() */
     int signal_fd;
     bool asked_to_end;
     int interrupted_by; /* signal number, 0: none */
@@ -337,13 +337,13 @@ static struct ra_result follow(struct watch *watch)
             waits_for_cancel ? ra_deadline_earlier(watch->kill_at, watch->job->context->deadline)
                              : watch->kill_at;
 
-        if (poll(fds, 3, ra_deadline_remaining_int_ms(next)) < 0 && errno != EINTR)
+        if (poll(fds, 3, ra_process_slice_ms(watch->worker_fd, next)) < 0 && errno != EINTR)
             return ra_result_failure(RA_ERR_GENERIC, "poll: %s", strerror(errno));
         if (fds[0].revents != 0 && !take_messages(watch))
             fds[0].fd = -1;
         if (watch->have_result)
             return watch->result;
-        if (fds[1].revents != 0) {
+        if (ra_process_has_ended(watch->worker)) {
             /* Gone: what it sent before it went is still in the socket. */
             (void)take_messages(watch);
             return watch->have_result ? watch->result : worker_died(watch);
@@ -391,13 +391,7 @@ static int start_worker(const struct ra_supervisor_job *job, struct watch *watch
     watch->socket_fd = ends[0];
     if (watch->worker < 0)
         return ra_error_set_errno(err, errno, "fork");
-    watch->worker_fd = (int)syscall(SYS_pidfd_open, watch->worker, 0);
-    if (watch->worker_fd < 0) {
-        int errnum = errno;
-
-        kill_session(watch->worker);
-        return ra_error_set_errno(err, errnum, "pidfd_open");
-    }
+    watch->worker_fd = ra_process_watch(watch->worker);
     return 0;
 }
 
