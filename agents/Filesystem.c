@@ -110,22 +110,28 @@ static const struct ra_param params[] = {
  * Check the parameters; from level 10 on, as in crm_resource --validate, also whether this node
  * has what they name.
  */
+static int check(struct subject *subject, const struct ra_context *context, struct ra_error *err)
+{
+    if (subject_open(subject, context, err) != 0 ||
+        filesystem_check_config(context, subject->mount, err) != 0)
+        return -1;
+    if (subject->spec_error.kind != 0) {
+        *err = subject->spec_error;
+        return -1;
+    }
+    return context->check_level < 10
+               ? 0
+               : subject->mount->spec_resolve(&subject->spec, subject->table, err);
+}
+
 static struct ra_result validate(const struct ra_context *context)
 {
     struct subject subject;
-    struct ra_result result = ra_result_success();
     struct ra_error err;
+    int result = check(&subject, context, &err);
 
-    if (subject_open(&subject, context, &err) != 0 ||
-        filesystem_check_config(context, subject.mount, &err) != 0)
-        result = ra_result_of_error(context->kind, &err);
-    else if (subject.spec_error.kind != 0)
-        result = ra_result_of_error(context->kind, &subject.spec_error);
-    else if (context->check_level >= 10 &&
-             subject.mount->spec_resolve(&subject.spec, subject.table, &err) != 0)
-        result = ra_result_of_error(context->kind, &err);
     subject_close(&subject);
-    return result;
+    return result == 0 ? ra_result_success() : ra_result_of_error(context->kind, &err);
 }
 
 static const struct ra_action actions[] = {

@@ -150,7 +150,10 @@ char *subject_moved_directory(const struct subject *subject);
 /* Is the mount read-only though it was not asked to be? Returns the reason, or NULL. */
 const char *subject_lost_write(const struct subject *subject, const struct ra_mount_entry *entry);
 
-/* True for a device that one mount alone may use: no cluster file system, no btrfs. */
+/*
+ * True for a device that nobody else may have mounted while we have, or once we have stopped: not
+ * for cluster file systems, btrfs, and what is mounted read-only.
+ */
 bool subject_is_exclusive(const struct subject *subject);
 
 /* True if `entry` belongs to the same superblock as ours and is not on our directory. */
@@ -163,13 +166,30 @@ bool subject_is_elsewhere(struct subject *subject, const struct ra_mount_entry *
 int subject_probe(const struct subject *subject, const struct ra_mount_entry *entry,
                   struct ra_deadline deadline, struct ra_error *err);
 
-/* The status file's name relative to the root of the mount; new memory. */
-char *subject_status_file(const struct subject *subject);
+/*
+ * For how long the mount has been silent, in milliseconds, counting from the first call since
+ * subject_end_silence(). Survives in a state file of its own.
+ */
+int64_t subject_note_silence(const struct subject *subject);
+void subject_end_silence(const struct subject *subject);
 
 /* The state file. Writing it before the mount exists leaves out what only that tells. */
 int subject_remember(struct subject *subject, const struct ra_mount_entry *entry,
                      struct ra_error *err);
 void subject_forget(struct subject *subject);
+
+/* --- filesystem_monitor.c: the status file of depth 20 --- */
+
+/* Its name relative to the mount point; new memory. */
+char *filesystem_status_file(const struct subject *subject);
+
+/* Write something new, sync it, read it back. Blocks as long as the file system does. */
+int filesystem_status_file_use(const struct subject *subject, const struct ra_mount_entry *entry,
+                               struct ra_error *err);
+
+/* Remove it if the file system answers; that it stays is no error. */
+void filesystem_status_file_remove(const struct subject *subject,
+                                   const struct ra_mount_entry *entry);
 
 /* --- filesystem_monitor.c, filesystem_start.c, filesystem_stop.c, filesystem_unmount.c --- */
 
@@ -179,8 +199,8 @@ struct ra_result filesystem_stop(const struct ra_context *context);
 
 /*
  * Take `directory`'s topmost mount away, which must be the one with this id, with everything that
- * is mounted inside it: the ladder of umount, TERM, KILL, MNT_FORCE. Waits for the end of a FUSE
- * daemon. Errors: BUSY with the users' names, TIMEOUT, SYSTEM.
+ * is mounted inside it: the ladder of umount, TERM, KILL, MNT_FORCE. Waits for the end of a
+ * glusterfs client, or kills it. Errors: BUSY with the users' names, TIMEOUT, SYSTEM.
  */
 int filesystem_unmount(struct subject *subject, int mount_id, struct ra_error *err);
 

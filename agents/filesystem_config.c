@@ -136,13 +136,11 @@ static int check_clone(const struct ra_context *context, const struct ra_mount_b
 
 int filesystem_check_directory(const char *directory, struct ra_error *err)
 {
-    size_t slashes = directory != NULL ? strspn(directory, "/") : 0;
-
-    if (ra_text_is_empty(directory) || directory[0] != '/')
+    if (directory == NULL || directory[0] != '/')
         return ra_error_set(err, RA_ERROR_CONFIG,
                             "the parameter 'directory' is '%s': it must be an absolute path",
                             directory != NULL ? directory : "");
-    if (directory[slashes] == '\0')
+    if (directory[strspn(directory, "/")] == '\0')
         return ra_error_set(err, RA_ERROR_CONFIG,
                             "the parameter 'directory' is '/': the root file "
                             "system cannot be managed");

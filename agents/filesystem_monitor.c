@@ -24,8 +24,14 @@
  */
 #define PATIENCE_MS 3000
 
+/* But not for ever: a client that is stopped, say, is silent too. */
+#define SILENCE_MOST_MS 120000
+
 #define BLOCK_BYTES 4096
-#define BLOCK_COUNT 16
+#define BLOCK_COUNT 16 /* that depth 10 reads */
+
+#define STATUS_PREFIX      ".Filesystem_status/"
+#define REMOVE_PATIENCE_MS 1000
 
 /* --- depth 10 on a device --- */
 
@@ -45,75 +51,138 @@ static int read_device(const char *path, struct ra_error *err)
     return 0;
 }
 
-/* --- depth 20 --- */
+/*
+ * --- depth 20: the status file. Users of the file system may have put anything in its way, so no
+ * symbolic link is followed.
+ */
 
-static int make_directories(int root, const char *file, struct ra_error *err)
+char *filesystem_status_file(const struct subject *subject)
 {
-    ra_auto_free char *path = ra_text_copy(file);
+    const char *prefix = subject->config->statusfile_prefix;
 
-    for (char *slash = strchr(path, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        if (mkdirat(root, path, 0755) != 0 && errno != EEXIST)
-            return ra_error_set_errno(err, errno,
-                                      "cannot create the directory %s for the status "
-                                      "file",
-                                      path);
-        *slash = '/';
-    }
-    return 0;
+    if (ra_text_is_empty(prefix))
+        prefix = STATUS_PREFIX;
+    return ra_text_format("%s%s_%s", prefix + strspn(prefix, "/"), subject->context->instance,
+                          subject->context->node);
 }
 
-/* On a device past the page cache, or what is read back would say nothing about the device. */
-static int write_and_read(int root, const char *file, bool direct, struct ra_error *err)
+/*
+ * Open the directory of `file` below the mount point, making what is missing of it if `create`;
+ * *ret_name is the rest of `file`.
+ */
+static int open_directory(const char *mount_point, const char *file, bool create, int *ret_fd,
+                          const char **ret_name, struct ra_error *err)
 {
-    const int flags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | (direct ? O_DIRECT : 0);
-    ra_auto_free void *written = NULL;
-    ra_auto_free void *found = NULL;
-    ra_auto_close int fd = -1;
-    struct timespec now;
+    ra_auto_close int fd = open(mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    if (posix_memalign(&written, BLOCK_BYTES, BLOCK_BYTES) != 0 ||
-        posix_memalign(&found, BLOCK_BYTES, BLOCK_BYTES) != 0 ||
-        clock_gettime(CLOCK_REALTIME, &now) != 0)
-        abort();
-    memset(written, 0, BLOCK_BYTES);
-    memset(found, 0, BLOCK_BYTES);
-    ra_auto_free char *line =
-        ra_text_format("%s %lld.%09ld\n", file, (long long)now.tv_sec, now.tv_nsec);
-    memcpy(written, line, strnlen(line, BLOCK_BYTES));
-
-    fd = openat(root, file, flags | O_WRONLY | O_CREAT | O_SYNC, 0600);
     if (fd < 0)
-        return ra_error_set_errno(err, errno, "cannot create the status file %s", file);
-    errno = EIO;
-    if (write(fd, written, BLOCK_BYTES) != BLOCK_BYTES || ftruncate(fd, BLOCK_BYTES) != 0 ||
-        fsync(fd) != 0)
-        return ra_error_set_errno(err, errno, "cannot write the status file %s", file);
-    (void)close(ra_steal_fd(&fd));
-    fd = openat(root, file, flags | O_RDONLY);
-    if (fd < 0 || read(fd, found, BLOCK_BYTES) != BLOCK_BYTES)
-        return ra_error_set_errno(err, errno, "cannot read the status file %s", file);
-    if (memcmp(written, found, BLOCK_BYTES) != 0)
-        return ra_error_set(err, RA_ERROR_PROTOCOL,
-                            "the status file %s reads back as something "
-                            "else than was written",
-                            file);
+        return ra_error_set_errno(err, errno, "cannot open %s", mount_point);
+    for (const char *slash = strchr(file, '/'); slash != NULL; slash = strchr(file, '/')) {
+        ra_auto_free char *name = ra_text_format("%.*s", (int)(slash - file), file);
+        int next;
+
+        if (create && mkdirat(fd, name, 0755) != 0 && errno != EEXIST)
+            return ra_error_set_errno(err, errno, "cannot create the directory %s on %s", name,
+                                      mount_point);
+        next = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+            return ra_error_set_errno(err, errno, "cannot open the directory %s on %s", name,
+                                      mount_point);
+        (void)close(ra_steal_fd(&fd));
+        fd = next;
+        file = slash + strspn(slash, "/");
+    }
+    *ret_fd = ra_steal_fd(&fd);
+    *ret_name = file;
     return 0;
 }
 
-static int use_status_file(const struct subject *subject, const struct ra_mount_entry *entry,
-                           struct ra_error *err)
+/* A block with something new in it each time. */
+static char *make_block(const char *file)
 {
-    ra_auto_free char *file = subject_status_file(subject);
-    ra_auto_close int root = -1;
+    ra_auto_free char *line = NULL;
+    struct timespec now = { 0 };
+    void *block = NULL;
+
+    if (posix_memalign(&block, BLOCK_BYTES, BLOCK_BYTES) != 0)
+        abort();
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    line = ra_text_format("%s %lld.%09ld\n", file, (long long)now.tv_sec, now.tv_nsec);
+    memset(block, 0, BLOCK_BYTES);
+    memcpy(block, line, strnlen(line, BLOCK_BYTES));
+    return block;
+}
+
+static int write_block(int directory, const char *name, int flags, const char *block)
+{
+    ra_auto_close int fd = openat(directory, name, flags | O_WRONLY | O_CREAT | O_SYNC, 0600);
+    ssize_t count;
+
+    if (fd < 0)
+        return errno;
+    count = write(fd, block, BLOCK_BYTES);
+    if (count != BLOCK_BYTES)
+        return count < 0 ? errno : ENOSPC;
+    return ftruncate(fd, BLOCK_BYTES) != 0 || fsync(fd) != 0 ? errno : 0;
+}
+
+static int read_block(int directory, const char *name, int flags, char *block)
+{
+    ra_auto_close int fd = openat(directory, name, flags | O_RDONLY);
+    ssize_t count;
+
+    if (fd < 0)
+        return errno;
+    count = read(fd, block, BLOCK_BYTES);
+    return count == BLOCK_BYTES ? 0 : count < 0 ? errno : EIO;
+}
+
+int filesystem_status_file_use(const struct subject *subject, const struct ra_mount_entry *entry,
+                               struct ra_error *err)
+{
+    ra_auto_free char *file = filesystem_status_file(subject);
+    ra_auto_free char *written = make_block(file);
+    ra_auto_free char *found = make_block("");
+    ra_auto_close int directory = -1;
+    const char *name;
+    /* On a device past the page cache, or what is read would say nothing about the device. */
+    int flags = O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK |
+                (subject->spec.class == RA_MOUNT_BLOCK ? O_DIRECT : 0);
+    int failed;
     RA_LOG_CALL("writing %s/%s", entry->target, file);
 
-    root = open(entry->target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (root < 0)
-        return ra_error_set_errno(err, errno, "cannot open %s", entry->target);
-    if (make_directories(root, file, err) != 0)
+    if (open_directory(entry->target, file, true, &directory, &name, err) != 0)
         return -1;
-    return write_and_read(root, file, subject->spec.class == RA_MOUNT_BLOCK, err);
+    failed = write_block(directory, name, flags, written);
+    if (failed != 0)
+        return ra_error_set_errno(err, failed, "cannot write the status file %s/%s", entry->target,
+                                  file);
+    failed = read_block(directory, name, flags, found);
+    if (failed != 0)
+        return ra_error_set_errno(err, failed, "cannot read the status file %s/%s", entry->target,
+                                  file);
+    if (memcmp(written, found, BLOCK_BYTES) != 0)
+        return ra_error_set(err, RA_ERROR_PROTOCOL,
+                            "the status file %s/%s reads back as something else than was written",
+                            entry->target, file);
+    return 0;
+}
+
+void filesystem_status_file_remove(const struct subject *subject,
+                                   const struct ra_mount_entry *entry)
+{
+    ra_auto_free char *file = filesystem_status_file(subject);
+    ra_auto_close int directory = -1;
+    const char *name = file;
+    struct ra_error err;
+    RA_LOG_CALL("removing %s/%s", entry->target, file);
+
+    if (subject_probe(subject, entry, ra_deadline_after_ms(REMOVE_PATIENCE_MS), &err) != 0 ||
+        open_directory(entry->target, file, false, &directory, &name, &err) != 0)
+        ra_log_note("the status file stays: %s", err.text);
+    else if (unlinkat(directory, name, 0) != 0 && errno != ENOENT)
+        ra_log_warning("cannot remove the status file %s/%s: %s", entry->target, file,
+                       strerror(errno));
 }
 
 /* --- the depths together --- */
@@ -127,7 +196,7 @@ static int check_volume(struct subject *subject, const struct ra_mount_entry *en
                         struct ra_error *err)
 {
     const struct ra_context *context = subject->context;
-    ra_auto_free char *file = subject_status_file(subject);
+    ra_auto_free char *file = filesystem_status_file(subject);
     ra_auto_free char *gfapi_file = ra_text_format("%s.gfapi", file);
     bool read_only = subject->mount->option_is_set(subject->config->options, "ro");
     struct ra_deadline half = ra_deadline_after_ms(ra_deadline_remaining_ms(context->deadline) / 2);
@@ -135,7 +204,8 @@ static int check_volume(struct subject *subject, const struct ra_mount_entry *en
 
     if (filesystem_gluster_check(&subject->gluster, gfapi_file, read_only, half, err) == 0)
         return 0;
-    if (read_only || err->kind == RA_ERROR_MISSING || use_status_file(subject, entry, &second) != 0)
+    if (read_only || err->kind == RA_ERROR_MISSING ||
+        filesystem_status_file_use(subject, entry, &second) != 0)
         return -1;
     ra_log_warning("%s; the mount %s works nevertheless", err->text, entry->target);
     return 0;
@@ -154,7 +224,7 @@ static int check_deep(struct subject *subject, const struct ra_mount_entry *entr
     }
     if (subject->gluster.volume != NULL && check_volume(subject, entry, err) != 0)
         return -1;
-    return depth >= 20 ? use_status_file(subject, entry, err) : 0;
+    return depth >= 20 ? filesystem_status_file_use(subject, entry, err) : 0;
 }
 
 static struct ra_result failure(const struct ra_context *context, struct ra_error *err)
@@ -165,28 +235,45 @@ static struct ra_result failure(const struct ra_context *context, struct ra_erro
     return ra_result_of_error(context->kind, err);
 }
 
-static struct ra_result check_mount(struct subject *subject, const struct ra_mount_entry *entry)
+/*
+ * A sign of life. From depth 10 on silence is a failure; at depth 0 only if it has lasted.
+ */
+static int check_alive(struct subject *subject, const struct ra_mount_entry *entry, int depth,
+                       struct ra_error *err)
 {
     const struct ra_context *context = subject->context;
+    struct ra_deadline patience =
+        depth > 0 ? context->deadline
+                  : ra_deadline_earlier(context->deadline, ra_deadline_after_ms(PATIENCE_MS));
+    int64_t silent_ms;
+
+    if (subject_probe(subject, entry, patience, err) == 0) {
+        if (subject->mount->fstype_is_remote(entry->fstype))
+            subject_end_silence(subject);
+        return 0;
+    }
+    if (err->kind != RA_ERROR_TIMEOUT)
+        return -1;
+    silent_ms = subject_note_silence(subject);
+    if (depth > 0 || silent_ms > SILENCE_MOST_MS)
+        return ra_error_prefix(err, "silent for %lld s", (long long)(silent_ms / 1000));
+    ra_log_warning("%s; it counts as running for %d s, a monitor of depth 10 would not accept that",
+                   err->text, SILENCE_MOST_MS / 1000);
+    return 0;
+}
+
+static struct ra_result check_mount(struct subject *subject, const struct ra_mount_entry *entry)
+{
     const char *lost = subject_lost_write(subject, entry);
-    int depth = context->check_level;
+    int depth = subject->context->check_level;
     struct ra_error err;
 
     if (lost != NULL)
         return ra_result_failure(RA_ERR_GENERIC, "%s on %s cannot be written to any more: %s",
                                  entry->source, entry->target, lost);
-    if (subject_probe(
-            subject, entry,
-            depth > 0 ? context->deadline
-                      : ra_deadline_earlier(context->deadline, ra_deadline_after_ms(PATIENCE_MS)),
-            &err) != 0) {
-        if (depth > 0 || err.kind != RA_ERROR_TIMEOUT)
-            return failure(context, &err);
-        ra_log_warning("%s; it counts as running, a monitor of depth 10 would not accept that",
-                       err.text);
-    }
-    if (depth > 0 && check_deep(subject, entry, depth, &err) != 0)
-        return failure(context, &err);
+    if (check_alive(subject, entry, depth, &err) != 0 ||
+        (depth > 0 && check_deep(subject, entry, depth, &err) != 0))
+        return failure(subject->context, &err);
     return ra_result_success();
 }
 

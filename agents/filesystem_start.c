@@ -73,20 +73,24 @@ static int find_device(struct subject *subject, struct ra_error *err)
     return subject->mount->spec_resolve(spec, subject->table, err);
 }
 
+/*
+ * A device that is in use outside of the resource is, on a shared device, wrong on every node: the
+ * next one would mount it a second time. Devices that each node has of its own concern this node.
+ */
 static int refuse_second_mount(struct subject *subject, struct ra_error *err)
 {
+    bool is_shared = !subject->config->force_clones;
+
     if (!subject_is_exclusive(subject))
         return 0;
     for (size_t i = 0; i < subject->mount->table_count(subject->table); i++) {
         const struct ra_mount_entry *entry = subject->mount->table_at(subject->table, i);
 
-        /* A second resource may show it read-only, or a part of it. */
-        if (subject_is_elsewhere(subject, entry) &&
-            !subject->mount->option_is_set(subject->config->options, "ro"))
-            return ra_error_set(err, RA_ERROR_CONFIG,
-                                "%s is mounted on %s already, outside of this resource: as long as "
-                                "it is, no node may mount it",
-                                subject->spec.source, entry->target);
+        if (subject_is_elsewhere(subject, entry))
+            return ra_error_set(err, is_shared ? RA_ERROR_CONFIG : RA_ERROR_BUSY,
+                                "%s is mounted on %s already, outside of this resource%s",
+                                subject->spec.source, entry->target,
+                                is_shared ? ": as long as it is, no node may mount it" : "");
     }
     return 0;
 }
@@ -157,6 +161,9 @@ static int refuse_inner_mounts(const struct subject *subject, struct ra_error *e
 static int clear_directory(struct subject *subject, struct ra_error *err)
 {
     const struct layers layers = subject_look(subject, subject->directory);
+    /* A volume that waits for a dead node's brick comes back; the rest is for mounting afresh. */
+    struct ra_deadline half =
+        ra_deadline_after_ms(ra_deadline_remaining_ms(subject->context->deadline) / 2);
     const char *lost;
 
     if (layers.covered)
@@ -174,7 +181,7 @@ static int clear_directory(struct subject *subject, struct ra_error *err)
     lost = subject_lost_write(subject, layers.ours);
     if (lost != NULL)
         (void)ra_error_set(err, RA_ERROR_SYSTEM, "%s", lost);
-    else if (subject_probe(subject, layers.ours, ra_deadline_after_ms(UNDO_MS), err) == 0)
+    else if (subject_probe(subject, layers.ours, half, err) == 0)
         return 1;
     ra_log_warning("%s is mounted on %s, but it is of no use (%s) and is mounted afresh",
                    layers.ours->source, subject->directory, err->text);

@@ -18,8 +18,7 @@
 #include "base/text.h"
 #include "filesystem.h"
 
-#define MOVED_MODE  0700
-#define PATIENCE_MS 1000
+#define MOVED_MODE 0700
 
 /* Our mounts below `directory`, topmost first, until none is left. */
 static int unmount_all_on(struct subject *subject, const char *directory, bool *did_unmount,
@@ -107,20 +106,6 @@ static int wait_for_release(struct subject *subject, struct ra_error *err)
                         path);
 }
 
-/* A stop of the monitor depth 20 takes the status file with it; a failure does not matter. */
-static void remove_status_file(struct subject *subject, const struct ra_mount_entry *entry)
-{
-    ra_auto_free char *file = subject_status_file(subject);
-    ra_auto_free char *path = ra_text_format("%s/%s", entry->target, file);
-    struct ra_error err;
-    RA_LOG_CALL("removing %s", path);
-
-    if (subject_probe(subject, entry, ra_deadline_after_ms(PATIENCE_MS), &err) != 0)
-        ra_log_warning("the status file %s stays: %s", path, err.text);
-    else if (unlink(path) != 0 && errno != ENOENT)
-        ra_log_warning("cannot remove the status file %s: %s", path, strerror(errno));
-}
-
 /* Move the mount to where programs that come back for it do not look; see mount(2), MS_MOVE. */
 static void move_away(struct subject *subject, const char *moved)
 {
@@ -143,7 +128,7 @@ static int prepare(struct subject *subject, const char *moved)
     if (layers.ours == NULL || layers.covered)
         return 0;
     if (subject->context->check_level == 20)
-        remove_status_file(subject, layers.ours);
+        filesystem_status_file_remove(subject, layers.ours);
     if (filesystem_force_unmount(subject->config).move)
         move_away(subject, moved);
     return subject->table != NULL ? 0 : -1;

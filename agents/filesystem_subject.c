@@ -16,8 +16,6 @@
 #include "filesystem.h"
 #include "runtime/backend.h"
 
-#define STATUS_PREFIX ".Filesystem_status/"
-
 /* Types that cannot be written to at all. */
 #define READ_ONLY_TYPES "iso9660,squashfs,erofs,cramfs,romfs,udf"
 
@@ -145,7 +143,38 @@ void subject_forget(struct subject *subject)
     ra_auto_free char *name = state_name(subject);
     struct ra_error err;
 
+    subject_end_silence(subject);
     if (subject->has_state && ra_file_state_remove(name, &err) != 0)
+        ra_log_warning("%s", err.text);
+}
+
+static char *silence_name(const struct subject *subject)
+{
+    return ra_text_format("Filesystem-%s-silent", subject->context->instance);
+}
+
+int64_t subject_note_silence(const struct subject *subject)
+{
+    ra_auto_free char *name = silence_name(subject);
+    ra_auto_free char *began = NULL;
+    ra_auto_free char *now = ra_text_format("%lld", (long long)ra_deadline_now_ms());
+    struct ra_error err;
+    int64_t began_ms;
+
+    if (ra_file_state_read(name, &began, &err) == 0 &&
+        ra_number_parse_integer(began, &began_ms) == 0)
+        return ra_deadline_now_ms() - began_ms;
+    if (ra_file_state_write(name, now, &err) != 0)
+        ra_log_warning("%s", err.text);
+    return 0;
+}
+
+void subject_end_silence(const struct subject *subject)
+{
+    ra_auto_free char *name = silence_name(subject);
+    struct ra_error err;
+
+    if (ra_file_state_remove(name, &err) != 0)
         ra_log_warning("%s", err.text);
 }
 
@@ -314,12 +343,15 @@ const char *subject_lost_write(const struct subject *subject, const struct ra_mo
         mount->option_is_set(subject->config->options, "ro") || subject->state.read_only ||
         filesystem_type_is_in(entry->fstype, READ_ONLY_TYPES))
         return NULL;
+    /* A bind shows what it was read-only before, and only the state tells. */
+    if (subject->spec.class == RA_MOUNT_BIND && !subject->state.was_mounted)
+        return NULL;
     return "the kernel has made it read-only after an error, see its log";
 }
 
 bool subject_is_exclusive(const struct subject *subject)
 {
-    if (!subject->has_spec ||
+    if (!subject->has_spec || subject->mount->option_is_set(subject->config->options, "ro") ||
         (subject->spec.class != RA_MOUNT_BLOCK && subject->spec.class != RA_MOUNT_IMAGE))
         return false;
     return !filesystem_type_is_in(subject->spec.fstype, "btrfs,gfs2,ocfs2,zfs,bcachefs");
@@ -356,14 +388,4 @@ int subject_probe(const struct subject *subject, const struct ra_mount_entry *en
                            err->kind == RA_ERROR_TIMEOUT ? "is silent"
                                                          : "has lost what it serves (a volume "
                                                            "without a quorum of bricks does this)");
-}
-
-char *subject_status_file(const struct subject *subject)
-{
-    const char *prefix = subject->config->statusfile_prefix;
-
-    if (ra_text_is_empty(prefix))
-        prefix = STATUS_PREFIX;
-    return ra_text_format("%s%s_%s", prefix + strspn(prefix, "/"), subject->context->instance,
-                          subject->context->node);
 }

@@ -18,7 +18,7 @@
 /* A FUSE or network mount whose umount2 takes longer than this hangs; another may be writing back.
  */
 #define HANG_MS        3000
-#define DAEMON_MS      5000 /* a FUSE daemon ends within this once it has lost its mount */
+#define DAEMON_MS      5000 /* a glusterfs client ends within this once it has lost its mount */
 #define FIRST_PAUSE_MS 20
 #define MOST_PAUSE_MS  1000
 
@@ -34,6 +34,7 @@ struct ladder {
     int term_signals[FILESYSTEM_SIGNALS_MOST + 1];
     int kill_signals[FILESYSTEM_SIGNALS_MOST + 1];
     struct ra_mount_daemon daemon;
+    bool must_end_daemon;
     struct ra_text_buffer users; /* who kept it busy when we last looked */
     unsigned kill_rounds;
 };
@@ -207,6 +208,8 @@ static void set_up(struct ladder *ladder, struct subject *subject,
     if (is_only_mount(subject, entry)) {
         ladder->can_force = subject->mount->fstype_is_remote(entry->fstype);
         ladder->daemon = subject->mount->daemon_find(entry);
+        /* It serves this one mount; another type's daemon may serve more. */
+        ladder->must_end_daemon = strcmp(entry->fstype, "fuse.glusterfs") == 0;
     }
 }
 
@@ -220,7 +223,7 @@ static int unmount_one(struct subject *subject, int id, struct ra_error *err)
         return 0;
     set_up(&ladder, subject, entry);
     result = climb(&ladder, err);
-    if (result == 0 && ladder.daemon.pid != 0)
+    if (result == 0 && ladder.daemon.pid != 0 && ladder.must_end_daemon)
         result = subject->mount->daemon_end(
             &ladder.daemon,
             ra_deadline_earlier(

@@ -148,9 +148,7 @@ static int unusable(const struct job *job, const char *doing, int errnum, struct
 
     return ra_error_set(err, kind, "the volume %s cannot be used: %s %s: %s%s", job->volume->name,
                         doing, job->check->path, strerror(errnum),
-                        errnum == ENOTCONN || errnum == EROFS
-                            ? " (too few of its bricks answer for a quorum)"
-                            : "");
+                        errnum == ENOTCONN ? " (too few of its bricks answer for a quorum)" : "");
 }
 
 static int make_directories(const struct job *job, glfs_t *fs, struct ra_error *err)
@@ -282,14 +280,16 @@ static int follow(const struct job *job, int socket_fd, size_t *ret_server, stru
     }
 }
 
-/* gfapi's threads end with the process; a process in the kernel's hands is left behind. */
-static void end_child(pid_t pid)
+/*
+ * gfapi's threads end with the process, and its end of the socket with them; a process in the
+ * kernel's hands is left behind.
+ */
+static void end_child(pid_t pid, int socket_fd)
 {
-    ra_auto_close int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    struct pollfd ended = { .fd = pidfd, .events = POLLIN };
+    struct pollfd ended = { .fd = socket_fd, .events = 0 };
 
     (void)kill(pid, SIGKILL);
-    if (pidfd >= 0 && poll(&ended, 1, REAP_MS) > 0)
+    if (poll(&ended, 1, REAP_MS) > 0)
         (void)waitpid(pid, NULL, 0);
 }
 
@@ -312,7 +312,7 @@ static int run(const struct job *job, size_t *ret_server, struct ra_error *err)
     if (pid < 0)
         return ra_error_set_errno(err, errno, "cannot make a process");
     result = follow(job, socket_fd, ret_server, err);
-    end_child(pid);
+    end_child(pid, socket_fd);
     return result;
 }
 

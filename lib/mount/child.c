@@ -18,28 +18,32 @@
 #define REAP_MS           200
 #define OUTPUT_MOST_BYTES 16384
 
+/*
+ * The child holds the one writing end of its lifeline, so the reading end tells of its end. What
+ * it executes does not get it, and so a daemon that it leaves behind does not keep us waiting.
+ */
+#define LIFELINE_FD 3
+
 struct child {
     pid_t pid;
-    int pidfd;
+    int lifeline;
     int reader; /* -1 without output */
 };
 
-static void set_up_descriptors(int writer)
+static void set_up_descriptors(int lifeline, int writer)
 {
-    int null = writer >= 0 ? open("/dev/null", O_RDONLY) : -1;
+    int null = open("/dev/null", O_RDWR);
 
-    if (writer < 0) {
-        (void)syscall(SYS_close_range, 0U, ~0U, 0U);
-        return;
-    }
     (void)dup2(null, STDIN_FILENO);
-    (void)dup2(writer, STDOUT_FILENO);
-    (void)dup2(writer, STDERR_FILENO);
-    (void)syscall(SYS_close_range, 3U, ~0U, 0U);
+    (void)dup2(writer >= 0 ? writer : null, STDOUT_FILENO);
+    (void)dup2(writer >= 0 ? writer : null, STDERR_FILENO);
+    if (lifeline != LIFELINE_FD)
+        (void)dup3(lifeline, LIFELINE_FD, O_CLOEXEC);
+    (void)syscall(SYS_close_range, LIFELINE_FD + 1U, ~0U, 0U);
 }
 
 __attribute__((noreturn)) static void run_in_child(ra_mount_child_function *function,
-                                                   void *argument, int writer)
+                                                   void *argument, int lifeline, int writer)
 {
     sigset_t none;
 
@@ -49,36 +53,35 @@ __attribute__((noreturn)) static void run_in_child(ra_mount_child_function *func
     (void)signal(SIGTERM, SIG_DFL);
     (void)signal(SIGPIPE, SIG_DFL);
     ra_log_set_sink(NULL);
-    set_up_descriptors(writer);
+    set_up_descriptors(lifeline, writer);
     _exit(function(argument) & 0xff);
 }
 
 static int start(ra_mount_child_function *function, void *argument, bool with_output,
                  struct child *child, struct ra_error *err)
 {
-    int ends[2] = { -1, -1 };
+    int lifeline[2], output[2] = { -1, -1 };
 
-    if (with_output && pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (pipe2(lifeline, O_CLOEXEC) != 0)
         return ra_error_set_errno(err, errno, "cannot make a pipe");
+    child->lifeline = lifeline[0];
+    if (with_output && pipe2(output, O_CLOEXEC | O_NONBLOCK) != 0) {
+        (void)close(lifeline[1]);
+        return ra_error_set_errno(err, errno, "cannot make a pipe");
+    }
+    child->reader = output[0];
     child->pid = fork();
     if (child->pid == 0) {
         /* Only our end is non-blocking. */
         if (with_output)
-            (void)fcntl(ends[1], F_SETFL, 0);
-        run_in_child(function, argument, ends[1]);
+            (void)fcntl(output[1], F_SETFL, 0);
+        run_in_child(function, argument, lifeline[1], output[1]);
     }
-    ra_cleanup_close(&ends[1]);
-    child->reader = ends[0];
+    (void)close(lifeline[1]);
+    ra_cleanup_close(&output[1]);
     if (child->pid < 0)
         return ra_error_set_errno(err, errno, "cannot make a process");
     (void)setpgid(child->pid, child->pid);
-    child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
-    if (child->pidfd < 0) {
-        int errnum = errno;
-
-        (void)kill(child->pid, SIGKILL);
-        return ra_error_set_errno(err, errnum, "cannot watch a process");
-    }
     return 0;
 }
 
@@ -97,7 +100,7 @@ static bool drain(int fd, struct ra_text_buffer *output)
 static bool follow(const struct child *child, struct ra_deadline deadline,
                    struct ra_text_buffer *output)
 {
-    struct pollfd fds[] = { { .fd = child->pidfd, .events = POLLIN },
+    struct pollfd fds[] = { { .fd = child->lifeline, .events = POLLIN },
                             { .fd = child->reader, .events = POLLIN } };
 
     for (;;) {
@@ -117,7 +120,7 @@ static bool follow(const struct child *child, struct ra_deadline deadline,
 
 static void abandon(const struct child *child)
 {
-    struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+    struct pollfd ended = { .fd = child->lifeline, .events = POLLIN };
 
     (void)kill(-child->pid, SIGKILL);
     (void)kill(child->pid, SIGKILL);
@@ -129,15 +132,13 @@ int ra_mount_child_run(ra_mount_child_function *function, void *argument,
                        struct ra_deadline deadline, struct ra_text_buffer *output, int *ret_status,
                        struct ra_error *err)
 {
-    struct child child = { .pid = -1, .pidfd = -1, .reader = -1 };
+    struct child child = { .pid = -1, .lifeline = -1, .reader = -1 };
     int result = 1;
     int status;
 
-    if (start(function, argument, output != NULL, &child, err) != 0) {
-        ra_cleanup_close(&child.reader);
-        return -1;
-    }
-    if (!follow(&child, deadline, output))
+    if (start(function, argument, output != NULL, &child, err) != 0)
+        result = -1;
+    else if (!follow(&child, deadline, output))
         abandon(&child);
     else if (waitpid(child.pid, &status, 0) != child.pid)
         result = ra_error_set_errno(err, errno, "cannot collect a process");
@@ -148,7 +149,7 @@ int ra_mount_child_run(ra_mount_child_function *function, void *argument,
         *ret_status = WEXITSTATUS(status);
         result = 0;
     }
-    ra_cleanup_close(&child.pidfd);
+    ra_cleanup_close(&child.lifeline);
     ra_cleanup_close(&child.reader);
     return result;
 }

@@ -79,10 +79,12 @@ static bool find(const struct ra_mount_entry *entry, bool by_arguments,
         if ((by_arguments && !names_target(fd, entry->target)) ||
             !has_connection(fd, entry, by_arguments) || !ra_mount_proc_status(fd, &status))
             continue;
-        ret_daemon->pid = pid;
         ret_daemon->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+        if (ret_daemon->pidfd < 0 && errno == ESRCH)
+            continue;
+        ret_daemon->pid = pid;
         ra_text_join(ret_daemon->name, sizeof(ret_daemon->name), status.name, "", "");
-        return ret_daemon->pidfd >= 0;
+        return true;
     }
     return false;
 }
@@ -94,8 +96,8 @@ struct ra_mount_daemon ra_mount_daemon_find(const struct ra_mount_entry *entry)
     if (!ra_mount_is_fuse(entry))
         return daemon;
     /* Nearly every daemon has its mount point among its arguments: that is the quick way. */
-    if (!find(entry, true, &daemon) && !find(entry, false, &daemon))
-        daemon = (struct ra_mount_daemon){ .pidfd = -1 };
+    if (!find(entry, true, &daemon))
+        (void)find(entry, false, &daemon);
     return daemon;
 }
 
@@ -116,7 +118,10 @@ int ra_mount_daemon_end(struct ra_mount_daemon *daemon, struct ra_deadline patie
     ra_auto_close int pidfd = ra_steal_fd(&daemon->pidfd);
     RA_LOG_CALL("waiting for the end of %s[%d]", daemon->name, (int)daemon->pid);
 
-    if (pidfd < 0 || has_ended(pidfd, ra_deadline_earlier(patience, deadline)))
+    if (pidfd < 0)
+        return ra_error_set(err, RA_ERROR_SYSTEM, "cannot tell whether %s[%d] has ended",
+                            daemon->name, (int)daemon->pid);
+    if (has_ended(pidfd, ra_deadline_earlier(patience, deadline)))
         return 0;
     ra_log_warning("%s[%d] goes on without its mount and is killed", daemon->name,
                    (int)daemon->pid);

@@ -13,7 +13,7 @@
 
 struct ra_mount_daemon {
     pid_t pid; /* 0: there is none */
-    int pidfd; /* -1: there is none; of the caller */
+    int pidfd; /* of the caller; -1: there is no daemon, or it cannot be watched */
     char name[32];
 };
 

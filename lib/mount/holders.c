@@ -21,12 +21,17 @@
 #define DESCRIBED_MOST  3
 #define TEXT_MOST_BYTES (1 << 20)
 
-/* The mount, as one mount namespace knows it. */
+/* The mount, or a copy of it, as one mount namespace knows it. */
+struct copy {
+    struct copy *next;
+    int id;
+    char target[];
+};
+
 struct view {
+    struct view *next;
     ino_t namespace;
-    int *ids; /* of the mount or its copies there */
-    char **targets;
-    size_t count;
+    struct copy *copies;
 };
 
 struct search {
@@ -37,21 +42,22 @@ struct search {
     bool by_path; /* asking NFS for a mount number may ask its server, so paths must do */
     bool with_mappings;
     struct view *views;
-    size_t view_count;
     struct ra_mount_holders found;
 };
 
 /* --- namespaces --- */
 
-static void view_add(struct view *view, const struct ra_mount_entry *entry)
+static struct copy *copy_of(const struct ra_mount_entry *entry, struct copy *next)
 {
-    view->ids = realloc(view->ids, (view->count + 1) * sizeof(view->ids[0]));
-    view->targets = realloc(view->targets, (view->count + 1) * sizeof(view->targets[0]));
-    if (view->ids == NULL || view->targets == NULL)
+    size_t bytes = strlen(entry->target) + 1;
+    struct copy *copy = malloc(sizeof(*copy) + bytes);
+
+    if (copy == NULL)
         abort();
-    view->ids[view->count] = entry->id;
-    view->targets[view->count] = ra_text_copy(entry->target);
-    view->count++;
+    copy->next = next;
+    copy->id = entry->id;
+    memcpy(copy->target, entry->target, bytes);
+    return copy;
 }
 
 static ino_t namespace_of(int process_fd)
@@ -72,66 +78,74 @@ static void view_fill(struct view *view, const struct ra_mount_entry *ours, pid_
         const struct ra_mount_entry *entry = ra_mount_table_at(table, i);
 
         if (entry->devno == ours->devno && strcmp(entry->root, ours->root) == 0)
-            view_add(view, entry);
+            view->copies = copy_of(entry, view->copies);
     }
+}
+
+static struct view *add_view(struct search *search, ino_t namespace)
+{
+    struct view *view = calloc(1, sizeof(*view));
+
+    if (view == NULL)
+        abort();
+    view->namespace = namespace;
+    view->next = search->views;
+    search->views = view;
+    return view;
 }
 
 static const struct view *view_of(struct search *search, int process_fd, pid_t pid)
 {
     ino_t namespace = namespace_of(process_fd);
-    struct view *view;
+    struct view *view = search->views;
 
-    for (size_t i = 0; i < search->view_count; i++)
-        if (search->views[i].namespace == namespace)
-            return &search->views[i];
-    if (namespace == 0)
-        return NULL;
-    search->views = realloc(search->views, (search->view_count + 1) * sizeof(search->views[0]));
-    if (search->views == NULL)
-        abort();
-    view = &search->views[search->view_count++];
-    *view = (struct view){ .namespace = namespace };
-    view_fill(view, search->entry, pid);
+    while (view != NULL && view->namespace != namespace)
+        view = view->next;
+    if (view == NULL && namespace != 0) {
+        view = add_view(search, namespace);
+        view_fill(view, search->entry, pid);
+    }
     return view;
 }
 
 static void add_our_view(struct search *search)
 {
     ra_auto_close int self = open("/proc/self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct view *view = add_view(search, self >= 0 ? namespace_of(self) : 0);
 
-    search->views = calloc(1, sizeof(search->views[0]));
-    if (search->views == NULL)
-        abort();
-    search->view_count = 1;
-    search->views[0].namespace = self >= 0 ? namespace_of(self) : 0;
-    view_add(&search->views[0], search->entry);
+    view->copies = copy_of(search->entry, NULL);
 }
 
 static void search_free(struct search *search)
 {
-    for (size_t i = 0; i < search->view_count; i++) {
-        for (size_t j = 0; j < search->views[i].count; j++)
-            free(search->views[i].targets[j]);
-        free(search->views[i].targets);
-        free(search->views[i].ids);
+    while (search->views != NULL) {
+        struct view *view = search->views;
+
+        search->views = view->next;
+        while (view->copies != NULL) {
+            struct copy *copy = view->copies;
+
+            view->copies = copy->next;
+            free(copy);
+        }
+        free(view);
     }
-    free(search->views);
 }
 
 /* --- one process --- */
 
 static bool is_mount_id(const struct view *view, int64_t id)
 {
-    for (size_t i = 0; i < view->count; i++)
-        if (view->ids[i] == id)
+    for (const struct copy *copy = view->copies; copy != NULL; copy = copy->next)
+        if (copy->id == id)
             return true;
     return false;
 }
 
 static bool is_inside(const struct view *view, const char *path)
 {
-    for (size_t i = 0; i < view->count; i++)
-        if (ra_mount_path_is_within(path, view->targets[i]))
+    for (const struct copy *copy = view->copies; copy != NULL; copy = copy->next)
+        if (ra_mount_path_is_within(path, copy->target))
             return true;
     return false;
 }
@@ -262,7 +276,7 @@ static void take_if_user(struct search *search, pid_t pid, int process_fd)
     struct ra_mount_proc_status status;
     struct ra_mount_holders *found = &search->found;
 
-    if (view == NULL || view->count == 0 ||
+    if (view == NULL || view->copies == NULL ||
         !uses(search, view, process_fd, holder.how, sizeof(holder.how)) ||
         !ra_mount_proc_status(process_fd, &status))
         return;
@@ -304,8 +318,8 @@ int ra_mount_holders_find(const struct ra_mount_entry *entry, pid_t daemon,
     int result;
     RA_LOG_CALL("looking for the users of %s", entry->target);
 
-    add_our_view(&search);
     find_ancestors(&search);
+    add_our_view(&search);
     result = walk(&search, deadline, err);
     if (result == 0 && search.found.count == 0) {
         search.with_mappings = true;
@@ -327,18 +341,19 @@ void ra_mount_holders_free(struct ra_mount_holders *holders)
 
 bool ra_mount_holders_signal(const struct ra_mount_holder *holder, int signal_number)
 {
-    char path[32];
-    ra_auto_close int pidfd = (int)syscall(SYS_pidfd_open, holder->pid, 0);
     ra_auto_close int process_fd = -1;
     struct ra_mount_proc_status status;
+    char path[32];
 
-    if (holder->is_protected || pidfd < 0)
+    if (holder->is_protected)
         return false;
-    /* With the pidfd held the number stays this process's; now see that it is the one we found. */
+    /*
+     * The directory stands for this one process, also when the number goes to another: look
+     * whether it is the one that was found, and signal just that (pidfd_send_signal(2)).
+     */
     (void)snprintf(path, sizeof(path), "/proc/%d", (int)holder->pid);
     process_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (process_fd < 0 || !ra_mount_proc_status(process_fd, &status) ||
-        status.start_ticks != holder->start_ticks)
-        return false;
-    return syscall(SYS_pidfd_send_signal, pidfd, signal_number, NULL, 0) == 0;
+    return process_fd >= 0 && ra_mount_proc_status(process_fd, &status) &&
+           status.start_ticks == holder->start_ticks &&
+           syscall(SYS_pidfd_send_signal, process_fd, signal_number, NULL, 0) == 0;
 }

@@ -46,7 +46,7 @@ int ra_mount_holders_find(const struct ra_mount_entry *entry, pid_t daemon,
                           struct ra_error *err);
 
 /*
- * Send a signal to one of them through a pidfd, if it is still the same process. False if it is
+ * Send a signal to one of them, if it is still the same process. False if it is
  * gone, protected, or may not be signalled.
  */
 bool ra_mount_holders_signal(const struct ra_mount_holder *holder, int signal_number);

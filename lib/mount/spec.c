@@ -38,9 +38,10 @@ static bool is_named_type(const char *fstype)
 
 bool ra_mount_fstype_is_remote(const char *fstype)
 {
-    static const char *const names[] = { "nfs",  "nfs4", "efs",      "aznfs",     "smbfs",
-                                         "cifs", "smb3", "ceph",     "rozofs",    "lustre",
-                                         "9p",   "fuse", "virtiofs", "glusterfs", NULL };
+    static const char *const names[] = { "nfs",      "nfs4",      "efs",     "aznfs",
+                                         "smbfs",    "cifs",      "smb3",    "ceph",
+                                         "rozofs",   "lustre",    "9p",      "fuse",
+                                         "virtiofs", "glusterfs", "fuseblk", NULL };
 
     return is_one_of(fstype, names) || (fstype != NULL && ra_text_starts_with(fstype, "fuse."));
 }

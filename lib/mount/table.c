@@ -82,34 +82,50 @@ static void take_entries(struct ra_mount_table *table)
     qsort(table->by_id, table->count, sizeof(table->by_id[0]), compare_ids);
 }
 
+static int parse_into(struct libmnt_table *parsed, char *text, size_t bytes, struct ra_error *err)
+{
+    ra_auto_fclose FILE *stream = NULL;
+
+    if (bytes == 0)
+        return 0;
+    stream = fmemopen(text, bytes, "r");
+    if (stream == NULL)
+        return ra_error_set_errno(err, errno, "cannot read the mount table");
+    (void)mnt_table_set_parser_errcb(parsed, refuse_line);
+    if (mnt_table_parse_stream(parsed, stream, MOUNTINFO) != 0)
+        return ra_error_set(err, RA_ERROR_PROTOCOL,
+                            "the mount table has a line that cannot be understood");
+    return 0;
+}
+
+/* libmount reads the formats of fstab and mtab as well: of those an entry has no mount number. */
+static int check_entries(const struct ra_mount_table *table, struct ra_error *err)
+{
+    for (size_t i = 0; i < table->count; i++)
+        if (table->entries[i].target[0] != '/' || table->entries[i].id == 0)
+            return ra_error_set(err, RA_ERROR_PROTOCOL,
+                                "the mount table is not in the form of /proc/PID/mountinfo");
+    return 0;
+}
+
 static int parse(char *text, size_t bytes, struct ra_mount_table **ret_table, struct ra_error *err)
 {
-    ra_auto_mount_table struct ra_mount_table *table = calloc(1, sizeof(*table));
-    ra_auto_fclose FILE *stream = NULL;
+    struct ra_mount_table *table = calloc(1, sizeof(*table));
 
     if (table == NULL)
         abort();
     table->parsed = mnt_new_table();
     if (table->parsed == NULL)
         abort();
-    if (bytes > 0) {
-        stream = fmemopen(text, bytes, "r");
-        if (stream == NULL)
-            return ra_error_set_errno(err, errno, "cannot read the mount table");
-        (void)mnt_table_set_parser_errcb(table->parsed, refuse_line);
-        if (mnt_table_parse_stream(table->parsed, stream, MOUNTINFO) != 0)
-            return ra_error_set(err, RA_ERROR_PROTOCOL,
-                                "the mount table has a line that cannot be "
-                                "understood");
+    if (parse_into(table->parsed, text, bytes, err) == 0) {
+        take_entries(table);
+        if (check_entries(table, err) == 0) {
+            *ret_table = table;
+            return 0;
+        }
     }
-    take_entries(table);
-    for (size_t i = 0; i < table->count; i++)
-        if (table->entries[i].target[0] != '/' || table->entries[i].id == 0)
-            return ra_error_set(err, RA_ERROR_PROTOCOL,
-                                "the mount table is not in the form of "
-                                "/proc/PID/mountinfo");
-    *ret_table = ra_steal_ptr(&table);
-    return 0;
+    ra_mount_table_free(table);
+    return -1;
 }
 
 static int read_text(int fd, struct ra_text_buffer *text, struct ra_error *err)
@@ -151,11 +167,9 @@ int ra_mount_table_read(const char *path, struct ra_mount_table **ret_table, str
         if (read_text(fd, &text, err) != 0)
             return -1;
         if (!has_changed(fd))
-            return parse(text.data, text.used_bytes, ret_table, err);
+            break;
     }
-    return ra_error_set(err, RA_ERROR_BUSY,
-                        "the mounts of this node change so fast that their "
-                        "table cannot be read consistently");
+    return parse(text.data, text.used_bytes, ret_table, err);
 }
 
 int ra_mount_table_parse(const char *text, struct ra_mount_table **ret_table, struct ra_error *err)

@@ -31,8 +31,10 @@ struct ra_mount_entry {
 };
 
 /*
- * Read the table; `path` NULL means /proc/self/mountinfo. The result is consistent: should a
- * mount come or go while the kernel's text is read in pieces, it is read again. The caller frees.
+ * Read the table; `path` NULL means /proc/self/mountinfo. The caller frees. Should a mount come or
+ * go while the kernel's text is read in pieces, it is read again, up to ten times; on a node where
+ * that happens all the time the last reading counts, which since Linux 5.8 has every mount that
+ * was there from its beginning to its end.
  * A line that cannot be understood is an error (PROTOCOL), because a table with holes would prove
  * the absence of a mount that is there.
  */

@@ -136,6 +136,15 @@ static void nonsense_is_refused(void **state)
     }
 }
 
+static void a_source_can_be_empty(void **state)
+{
+    ra_auto_mount_table struct ra_mount_table *table = parse("30 20 0:9 / /e rw - tmpfs  ro\n");
+
+    (void)state;
+    assert_string_equal(ra_mount_table_at(table, 0)->source, "");
+    assert_string_equal(ra_mount_table_at(table, 0)->fs_options, "ro");
+}
+
 static void an_empty_table_is_empty(void **state)
 {
     ra_auto_mount_table struct ra_mount_table *table = parse("");
@@ -221,6 +230,7 @@ int main(void)
         cmocka_unit_test(a_root_that_is_its_own_parent_works),
         cmocka_unit_test(a_loop_of_parents_does_not_hang),
         cmocka_unit_test(nonsense_is_refused),
+        cmocka_unit_test(a_source_can_be_empty),
         cmocka_unit_test(an_empty_table_is_empty),
         cmocka_unit_test(the_kernels_table_can_be_read),
         cmocka_unit_test(paths_are_compared_by_components),
