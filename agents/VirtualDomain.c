@@ -10,6 +10,7 @@
 #include "virtualdomain.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -107,10 +108,52 @@ static const struct ra_param params[] = {
       RA_FIELD_STRING(struct virtualdomain_config, remoteuri),
       .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "libvirt URI of a migration's target",
-      .longdesc = "The target's libvirt daemon, as this node and its libvirt daemon reach it; %n is "
-                  "the target's node name. Without it the URI is made from hypervisor, "
-                  "migration_transport, migration_user, migration_network_suffix and the target's "
-                  "node name." },
+      .longdesc =
+          "The target's libvirt daemon, as this node and its libvirt daemon reach it; %n is "
+          "the target's node name. Without it the URI is made from hypervisor, "
+          "migration_transport, migration_user, migration_network_suffix and the target's "
+          "node name." },
+    { .name = "autoset_utilization_cpu",
+      RA_FIELD_BOOLEAN(struct virtualdomain_config, autoset_cpu),
+      .default_text = "true",
+      .shortdesc = "Keep the utilization attribute cpu in step",
+      .longdesc = "The monitor writes the guest's number of virtual CPUs into the utilization "
+                  "attribute cpu "
+                  "of the resource, for the cluster's placement strategy." },
+    { .name = "unset_utilization_cpu",
+      RA_FIELD_BOOLEAN(struct virtualdomain_config, unset_cpu),
+      .default_text = "false",
+      .shortdesc = "Remove the utilization attribute cpu",
+      .longdesc = "The monitor removes the utilization attribute cpu of the resource. Only with "
+                  "autoset_utilization_cpu=false." },
+    { .name = "autoset_utilization_host_memory",
+      RA_FIELD_BOOLEAN(struct virtualdomain_config, autoset_host_memory),
+      .default_text = "true",
+      .shortdesc = "Keep the utilization attribute host_memory in step",
+      .longdesc = "The monitor writes the guest's maximum memory in MiB into the utilization "
+                  "attribute host_memory "
+                  "of the resource, for the cluster's placement strategy." },
+    { .name = "unset_utilization_host_memory",
+      RA_FIELD_BOOLEAN(struct virtualdomain_config, unset_host_memory),
+      .default_text = "false",
+      .shortdesc = "Remove the utilization attribute host_memory",
+      .longdesc =
+          "The monitor removes the utilization attribute host_memory of the resource. Only with "
+          "autoset_utilization_host_memory=false." },
+    { .name = "autoset_utilization_hv_memory",
+      RA_FIELD_BOOLEAN(struct virtualdomain_config, autoset_hv_memory),
+      .default_text = "true",
+      .shortdesc = "Keep the utilization attribute hv_memory in step",
+      .longdesc = "The monitor writes the guest's maximum memory in MiB into the utilization "
+                  "attribute hv_memory "
+                  "of the resource, for the cluster's placement strategy." },
+    { .name = "unset_utilization_hv_memory",
+      RA_FIELD_BOOLEAN(struct virtualdomain_config, unset_hv_memory),
+      .default_text = "false",
+      .shortdesc = "Remove the utilization attribute hv_memory",
+      .longdesc =
+          "The monitor removes the utilization attribute hv_memory of the resource. Only with "
+          "autoset_utilization_hv_memory=false." },
 };
 
 static struct ra_result of_condition(const struct ra_virt_domain_facts *facts)
@@ -179,15 +222,27 @@ static struct ra_result monitor(const struct ra_context *context)
     if (facts->condition == RA_VIRT_RUNNING &&
         guest_remember(&guest, facts->name, facts->uuid, true, &err) != 0)
         ra_log_warning("%s", err.text);
+    if (facts->condition == RA_VIRT_RUNNING)
+        virtualdomain_update_utilization(&guest, deadline);
     return of_condition(facts);
+}
+
+/* As if to this node. */
+static int check_migration(const struct guest *guest, struct ra_error *err)
+{
+    char *remote_uri = NULL;
+    char *data_uri = NULL;
+    int rc = virtualdomain_migration_uris(guest, guest->context->node, &remote_uri, &data_uri, err);
+
+    free(remote_uri);
+    free(data_uri);
+    return rc;
 }
 
 static struct ra_result validate(const struct ra_context *context)
 {
     auto_guest struct guest guest = { 0 };
     ra_auto_text_list char **modes = NULL;
-    ra_auto_free char *remote_uri = NULL;
-    ra_auto_free char *data_uri = NULL;
     struct ra_deadline deadline = context->deadline;
     struct ra_error err;
 
@@ -200,7 +255,7 @@ static struct ra_result validate(const struct ra_context *context)
                           &err) != 0)
         return guest_config_failure(&err);
     if (guest_connect(&guest, (struct ra_deadline){ 0 }, deadline, &err) != 0 ||
-        virtualdomain_migration_uris(&guest, context->node, &remote_uri, &data_uri, &err) != 0)
+        check_migration(&guest, &err) != 0)
         return ra_result_of_error(RA_ACTION_VALIDATE, &err);
     return ra_result_success();
 }

@@ -26,6 +26,12 @@ struct virtualdomain_config {
     const char *migrateuri;
     int64_t migrateport;
     const char *remoteuri;
+    bool autoset_cpu;
+    bool autoset_host_memory;
+    bool autoset_hv_memory;
+    bool unset_cpu;
+    bool unset_host_memory;
+    bool unset_hv_memory;
 };
 
 extern const char *const virtualdomain_transports[];
@@ -52,7 +58,7 @@ struct guest {
     char *uuid;
     char *uri;
 
-    struct ra_virt_xml *xml;  /* the configuration, once read */
+    struct ra_virt_xml *xml;   /* the configuration, once read */
     struct ra_error xml_error; /* why it could not be */
     bool xml_tried;
 
@@ -105,8 +111,18 @@ int guest_remember(struct guest *guest, const char *name, const char *uuid, bool
 /* Remove the state file, when the guest is proven gone. */
 void guest_forget(const struct guest *guest);
 
-/* The result for an unusable configuration file: it is this node's file, other nodes have theirs. */
+/* The result for an unusable configuration file, which is this node's: others have their own. */
 struct ra_result guest_config_failure(const struct ra_error *error);
+
+/*
+ * Keep the resource's utilization attributes in step with the running guest->domain; what goes
+ * wrong is a warning. Blocks for some milliseconds where something is to be written, 2 seconds at
+ * most.
+ */
+void virtualdomain_update_utilization(const struct guest *guest, struct ra_deadline deadline);
+
+/* Remove what the last update left for the next one. */
+void virtualdomain_forget_utilization(const struct guest *guest);
 
 /* The actions that have files of their own. */
 struct ra_result virtualdomain_start(const struct ra_context *context);

@@ -10,10 +10,10 @@
 #include "base/text.h"
 #include "runtime/backend.h"
 
-#define STATE_PREFIX   "VirtualDomain-"
+#define STATE_PREFIX     "VirtualDomain-"
 #define CONNECT_AGAIN_MS 250
-#define CONFIG_MOST_MS 5000
-#define XEN_HOST       "/proc/xen/capabilities"
+#define CONFIG_MOST_MS   5000
+#define XEN_HOST         "/proc/xen/capabilities"
 
 static char *state_name(const struct guest *guest)
 {
@@ -122,7 +122,8 @@ int guest_connect(struct guest *guest, struct ra_deadline patience, struct ra_de
 
     if (guest->connection != NULL)
         return 0;
-    while (guest->virt->connection_open(guest_uri(guest), deadline, &guest->connection, &why) != 0) {
+    while (guest->virt->connection_open(guest_uri(guest), deadline, &guest->connection, &why) !=
+           0) {
         if (why.kind == RA_ERROR_UNREACHABLE && ra_deadline_sleep_ms(patience, CONNECT_AGAIN_MS))
             continue;
         *err = why;
@@ -174,8 +175,8 @@ static struct names list_names(const struct guest *guest)
 }
 
 /* True if a domain that only has the guest's name is the guest all the same. */
-static int is_ours(struct guest *guest, struct ra_virt_domain *domain,
-                   struct ra_deadline deadline, bool *ret_ours, struct ra_error *err)
+static int is_ours(struct guest *guest, struct ra_virt_domain *domain, struct ra_deadline deadline,
+                   bool *ret_ours, struct ra_error *err)
 {
     ra_auto_free char *text = NULL;
     struct ra_virt_xml *live = NULL;
@@ -307,8 +308,8 @@ int guest_remember(struct guest *guest, const char *name, const char *uuid, bool
                    struct ra_error *err)
 {
     ra_auto_free char *file = state_name(guest);
-    const char *uri = guest->connection == NULL ? guest_uri(guest) :
-                                                  guest->virt->connection_uri(guest->connection);
+    const char *uri = guest->connection == NULL ? guest_uri(guest)
+                                                : guest->virt->connection_uri(guest->connection);
     ra_auto_free char *text = NULL;
 
     if (guest->remembered && guest->started == started && ra_text_equal(guest->name, name) &&
@@ -337,6 +338,6 @@ struct ra_result guest_config_failure(const struct ra_error *error)
 
     if (error->kind == RA_ERROR_TIMEOUT)
         return ra_result_failure(RA_ERR_GENERIC, "%s", error->text);
-    return ra_result_failure(unreadable ? RA_ERR_INSTALLED : RA_ERR_ARGS,
-                             "parameter config: %s", error->text);
+    return ra_result_failure(unreadable ? RA_ERR_INSTALLED : RA_ERR_ARGS, "parameter config: %s",
+                             error->text);
 }

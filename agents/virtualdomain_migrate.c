@@ -16,10 +16,12 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define CONNECT_MS      15000
-#define CHECK_MS        10000
-#define SETTLE_MS       6000 /* kept back for asking both ends */
-#define CANCELLED_MS    1000 /* the same when the cluster waits for us to end */
+#define CONNECT_MS     15000
+#define CHECK_MS       10000
+#define LOOK_MS        3000
+#define SETTLE_MS      6000  /* of the action's time, at most a quarter, for asking both ends */
+#define SETTLE_MOST_MS 15000 /* a target that died in the middle of it need not be waited for */
+#define CANCELLED_MS   1000  /* the same when the cluster waits for us to end */
 
 const char *const virtualdomain_transports[] = { "tls", "ssh", "tcp", "libssh", "libssh2", NULL };
 
@@ -27,6 +29,8 @@ const char *const virtualdomain_transports[] = { "tls", "ssh", "tcp", "libssh", 
 struct ends {
     struct guest *guest;
     const char *node;
+    char *local_uri;
+    char *remote_uri;
     struct ra_virt_connection *there;
     struct ra_virt_domain *remote; /* what was found there */
 };
@@ -37,12 +41,14 @@ static void release_ends(struct ends *ends)
         return;
     ends->guest->virt->domain_free(ends->remote);
     ends->guest->virt->connection_close(ends->there);
+    free(ends->local_uri);
+    free(ends->remote_uri);
 }
 
 static const char *transport_of(const struct virtualdomain_config *config)
 {
-    return config->migration_transport < 0 ? NULL :
-                                             virtualdomain_transports[config->migration_transport];
+    return config->migration_transport < 0 ? NULL
+                                           : virtualdomain_transports[config->migration_transport];
 }
 
 int virtualdomain_migration_uris(const struct guest *guest, const char *node, char **ret_remote,
@@ -50,8 +56,8 @@ int virtualdomain_migration_uris(const struct guest *guest, const char *node, ch
 {
     const struct virtualdomain_config *config = guest->config;
     const struct ra_virt_backend *virt = guest->virt;
-    const char *local = guest->connection == NULL ? guest_uri(guest) :
-                                                    virt->connection_uri(guest->connection);
+    const char *local =
+        guest->connection == NULL ? guest_uri(guest) : virt->connection_uri(guest->connection);
     ra_auto_free char *host = virt->uri_add_suffix(node, config->migration_network_suffix);
     ra_auto_free char *remote = NULL;
 
@@ -64,24 +70,56 @@ int virtualdomain_migration_uris(const struct guest *guest, const char *node, ch
         *ret_data = ra_text_replace(config->migrateuri, "%n", node);
     else if (!ra_text_is_empty(config->migration_network_suffix) ||
              config->migrateport != RA_PARAM_UNSET)
-        *ret_data = virt->uri_data(
-            local, host, config->migrateport == RA_PARAM_UNSET ? 0 : config->migrateport);
+        *ret_data = virt->uri_data(local, host,
+                                   config->migrateport == RA_PARAM_UNSET ? 0 : config->migrateport);
     else
         *ret_data = NULL;
     *ret_remote = ra_steal_ptr(&remote);
     return 0;
 }
 
-/* Where the guest is, by what its daemon says. *found is replaced. */
-static enum ra_virt_presence look(const struct ra_virt_backend *virt,
-                                  struct ra_virt_connection *connection, const char *uuid,
+/*
+ * Where the guest is, by what its daemon says. *found is replaced; a connection that broke, because
+ * the daemon was restarted for example, is renewed once. *err is written if the answer is UNKNOWN.
+ */
+static enum ra_virt_presence look(const struct ra_virt_backend *virt, const char *uri,
+                                  struct ra_virt_connection **connection, const char *uuid,
                                   struct ra_virt_domain **found, struct ra_deadline deadline,
                                   struct ra_error *err)
 {
-    virt->domain_free(ra_steal_ptr(found));
-    if (virt->domain_find(connection, uuid, NULL, deadline, found, err) == 0)
-        return virt->migration_presence(virt->domain_facts(*found)->condition);
-    return err->kind == RA_ERROR_NOT_FOUND ? RA_VIRT_PRESENCE_ABSENT : RA_VIRT_PRESENCE_UNKNOWN;
+    struct ra_deadline soon = ra_deadline_earlier(deadline, ra_deadline_after_ms(LOOK_MS));
+    const struct ra_virt_domain_facts *facts;
+
+    for (int attempt = 0; attempt < 2; attempt++) {
+        virt->domain_free(ra_steal_ptr(found));
+        if (*connection == NULL && virt->connection_open(uri, soon, connection, err) != 0)
+            return RA_VIRT_PRESENCE_UNKNOWN;
+        if (virt->domain_find(*connection, uuid, NULL, soon, found, err) == 0) {
+            facts = virt->domain_facts(*found);
+            (void)ra_error_set(err, RA_ERROR_BUSY, "guest %s is %s", facts->name, facts->text);
+            return virt->migration_presence(facts->condition);
+        }
+        if (err->kind == RA_ERROR_NOT_FOUND)
+            return RA_VIRT_PRESENCE_ABSENT;
+        if (err->kind != RA_ERROR_UNREACHABLE)
+            break;
+        virt->connection_close(ra_steal_ptr(connection));
+    }
+    return RA_VIRT_PRESENCE_UNKNOWN;
+}
+
+static enum ra_virt_presence look_here(struct ends *ends, const char *uuid,
+                                       struct ra_deadline deadline, struct ra_error *err)
+{
+    return look(ends->guest->virt, ends->local_uri, &ends->guest->connection, uuid,
+                &ends->guest->domain, deadline, err);
+}
+
+static enum ra_virt_presence look_there(struct ends *ends, const char *uuid,
+                                        struct ra_deadline deadline, struct ra_error *err)
+{
+    return look(ends->guest->virt, ends->remote_uri, &ends->there, uuid, &ends->remote, deadline,
+                err);
 }
 
 /* Remove what a failed migration left on the target; it has never run there. */
@@ -97,129 +135,165 @@ static int clean_target(struct ends *ends, struct ra_deadline deadline, struct r
     return 0;
 }
 
-/* What would stop the migration, or make it dangerous, and can be known beforehand. */
-static int check_target(struct ends *ends, const char *remote_uri, struct ra_deadline deadline,
-                        struct ra_error *err)
+/* No other domain of the target has the guest's name. */
+static int check_name(struct ends *ends, const char *name, struct ra_deadline deadline,
+                      struct ra_error *err)
 {
-    struct guest *guest = ends->guest;
-    const struct ra_virt_backend *virt = guest->virt;
-    const struct ra_virt_domain_facts *here = virt->domain_facts(guest->domain);
-    struct ra_deadline soon = ra_deadline_earlier(deadline, ra_deadline_after_ms(CHECK_MS));
+    const struct ra_virt_backend *virt = ends->guest->virt;
 
-    if (virt->connection_open(remote_uri,
+    if (virt->domain_find(ends->there, NULL, name, deadline, &ends->remote, err) == 0)
+        return ra_error_set(err, RA_ERROR_BUSY,
+                            "node %s has another domain of the name %s, with the UUID %s",
+                            ends->node, name, virt->domain_facts(ends->remote)->uuid);
+    return err->kind == RA_ERROR_NOT_FOUND ? 0 : ra_error_prefix(err, "node %s", ends->node);
+}
+
+/* What would stop the migration, or make it dangerous, and can be known beforehand. */
+static int check_target(struct ends *ends, struct ra_deadline deadline, struct ra_error *err)
+{
+    const struct ra_virt_backend *virt = ends->guest->virt;
+    const struct ra_virt_domain_facts *here = virt->domain_facts(ends->guest->domain);
+    struct ra_deadline soon = ra_deadline_earlier(deadline, ra_deadline_after_ms(CHECK_MS));
+    struct ra_backoff backoff = { .next_ms = 50, .most_ms = 500 };
+    enum ra_virt_presence there;
+
+    if (virt->connection_open(ends->remote_uri,
                               ra_deadline_earlier(deadline, ra_deadline_after_ms(CONNECT_MS)),
                               &ends->there, err) != 0)
         return ra_error_prefix(err, "the libvirt daemon of node %s cannot be used", ends->node);
-    switch (look(virt, ends->there, here->uuid, &ends->remote, soon, err)) {
+    /* The remnant of an earlier migration may be about to vanish by itself. */
+    do
+        there = look_there(ends, here->uuid, soon, err);
+    while (there == RA_VIRT_PRESENCE_UNKNOWN && ra_backoff_sleep(&backoff, soon));
+    switch (there) {
     case RA_VIRT_PRESENCE_INCOMING:
     case RA_VIRT_PRESENCE_STRANDED:
         return clean_target(ends, soon, err);
+    case RA_VIRT_PRESENCE_ABSENT:
+        /* Defined there, and off: libvirt takes that over. */
+        return ends->remote != NULL ? 0 : check_name(ends, here->name, soon, err);
     case RA_VIRT_PRESENCE_ACTIVE:
     case RA_VIRT_PRESENCE_FAILED:
-        return ra_error_set(err, RA_ERROR_BUSY, "it exists on node %s too, where it is %s",
-                            ends->node, virt->domain_facts(ends->remote)->text);
+        return ra_error_prefix(err, "it exists on node %s too", ends->node);
     case RA_VIRT_PRESENCE_UNKNOWN:
-        return ra_error_prefix(err, "node %s", ends->node);
-    case RA_VIRT_PRESENCE_ABSENT:
+    case RA_VIRT_PRESENCES:
     default:
-        break;
+        return ra_error_prefix(err, "node %s", ends->node);
     }
-    if (ends->remote != NULL) /* defined there, and off */
-        return 0;
-    if (virt->domain_find(ends->there, NULL, here->name, soon, &ends->remote, err) == 0)
-        return ra_error_set(err, RA_ERROR_BUSY,
-                            "node %s has another domain of the name %s, with the UUID %s",
-                            ends->node, here->name, virt->domain_facts(ends->remote)->uuid);
-    return err->kind == RA_ERROR_NOT_FOUND ? 0 : ra_error_prefix(err, "node %s", ends->node);
+}
+
+/* It failed, or nobody knows; `cause` is what libvirt said about it. */
+static struct ra_result failed(const struct ends *ends, enum ra_virt_verdict verdict,
+                               enum ra_virt_presence here, const char *name, const char *cause)
+{
+    const char *node = ends->node;
+
+    switch (verdict) {
+    case RA_VIRT_VERDICT_STAYED:
+        return ra_result_failure(RA_ERR_GENERIC,
+                                 "guest %s did not move to node %s and runs here: %s", name, node,
+                                 cause);
+    case RA_VIRT_VERDICT_LOST:
+        return ra_result_failure(RA_ERR_GENERIC, "guest %s runs neither here nor on node %s: %s",
+                                 name, node, cause);
+    case RA_VIRT_VERDICT_TWICE:
+        return ra_result_failure(RA_ERR_GENERIC, "guest %s is active here and on node %s: %s", name,
+                                 node, cause);
+    case RA_VIRT_VERDICT_ARRIVED:
+    case RA_VIRT_VERDICT_CLEAN:
+    case RA_VIRT_VERDICT_RESUME:
+    case RA_VIRT_VERDICT_WAIT:
+    default:
+        if (here == RA_VIRT_PRESENCE_ACTIVE)
+            return ra_result_failure(RA_ERR_GENERIC,
+                                     "guest %s did not move to node %s and runs here; what that "
+                                     "node has of it is unknown: %s",
+                                     name, node, cause);
+        return ra_result_failure(RA_ERR_GENERIC,
+                                 "cannot tell whether guest %s runs here or on node %s: %s", name,
+                                 node, cause);
+    }
 }
 
 /* Act on what both ends say, until it can be said where the guest is. */
 static struct ra_result settle(struct ends *ends, int rc, const struct ra_error *why,
-                               struct ra_deadline deadline)
+                               const char *name, struct ra_deadline deadline)
 {
     struct guest *guest = ends->guest;
     const struct ra_virt_backend *virt = guest->virt;
-    ra_auto_free char *name = ra_text_copy(guest_name(guest));
     ra_auto_free char *uuid = ra_text_copy(virt->domain_facts(guest->domain)->uuid);
     struct ra_backoff backoff = { .next_ms = 20, .most_ms = 250 };
-    const char *cause = rc == 0 ? "libvirt reported success" : why->text;
+    /* Then the target's half is no remnant: it may yet become the guest. */
+    bool job_runs = rc != 0 && why->kind == RA_ERROR_BUSY;
     enum ra_virt_presence here;
     enum ra_virt_presence there;
+    enum ra_virt_verdict verdict;
     struct ra_error err;
 
     do {
-        here = look(virt, guest->connection, uuid, &guest->domain, deadline, &err);
-        there = look(virt, ends->there, uuid, &ends->remote, deadline, &err);
-        switch (virt->migration_judge(here, there)) {
-        case RA_VIRT_VERDICT_ARRIVED:
-            if (rc != 0)
-                ra_log_warning("%s; but guest %s runs on node %s and not here", cause, name,
-                               ends->node);
-            return ra_result_success();
-        case RA_VIRT_VERDICT_STAYED:
-            return ra_result_failure(RA_ERR_GENERIC,
-                                     "guest %s did not move to node %s and runs here: %s", name,
-                                     ends->node, cause);
-        case RA_VIRT_VERDICT_LOST:
-            return ra_result_failure(RA_ERR_GENERIC,
-                                     "guest %s runs neither here nor on node %s: %s", name,
-                                     ends->node, cause);
-        case RA_VIRT_VERDICT_TWICE:
-            return ra_result_failure(RA_ERR_GENERIC,
-                                     "guest %s is active here and on node %s: %s", name,
-                                     ends->node, cause);
-        case RA_VIRT_VERDICT_CLEAN:
-            (void)clean_target(ends, deadline, &err);
-            break;
-        case RA_VIRT_VERDICT_RESUME:
-            ra_log_warning("guest %s was left paused by its migration: resuming it here", name);
-            (void)virt->domain_resume(guest->domain, deadline, &err);
-            break;
-        case RA_VIRT_VERDICT_WAIT:
-        default:
-            break;
-        }
+        here = look_here(ends, uuid, deadline, &err);
+        there = look_there(ends, uuid, deadline, &err);
+        verdict = virt->migration_judge(here, there);
         /* libvirt saw it arrive, and here it is proven gone: the target need not confirm. */
         if (rc == 0 && here == RA_VIRT_PRESENCE_ABSENT && there == RA_VIRT_PRESENCE_UNKNOWN)
+            verdict = RA_VIRT_VERDICT_ARRIVED;
+        if (verdict == RA_VIRT_VERDICT_ARRIVED) {
+            if (rc != 0)
+                ra_log_warning("%s; but guest %s is on node %s and does not run here", why->text,
+                               name, ends->node);
             return ra_result_success();
+        }
+        if (job_runs && (verdict == RA_VIRT_VERDICT_CLEAN || verdict == RA_VIRT_VERDICT_WAIT)) {
+            if (guest->domain != NULL)
+                (void)virt->domain_abort_job(guest->domain, deadline, &err);
+        } else if (verdict == RA_VIRT_VERDICT_CLEAN) {
+            (void)clean_target(ends, deadline, &err);
+        } else if (verdict == RA_VIRT_VERDICT_RESUME) {
+            ra_log_warning("guest %s was left paused by its migration: resuming it here", name);
+            (void)virt->domain_resume(guest->domain, deadline, &err);
+        } else if (verdict != RA_VIRT_VERDICT_WAIT) {
+            break;
+        }
     } while (ra_backoff_sleep(&backoff, deadline));
-    return ra_result_failure(RA_ERR_GENERIC,
-                             "cannot tell whether guest %s runs here or on node %s: %s", name,
-                             ends->node, cause);
+    return failed(ends, verdict, here, name, rc == 0 ? "libvirt reported success" : why->text);
 }
 
-static struct ra_result migrate(struct ends *ends, const char *remote_uri, const char *data_uri)
+static struct ra_result migrate(struct ends *ends, const char *data_uri)
 {
     struct guest *guest = ends->guest;
     const struct virtualdomain_config *config = guest->config;
     struct ra_deadline deadline = guest->context->deadline;
-    const char *local = guest->virt->connection_uri(guest->connection);
-    bool is_qemu = guest->virt->uri_has_driver(local, "qemu");
+    ra_auto_free char *name = ra_text_copy(guest_name(guest));
+    bool is_qemu = guest->virt->uri_has_driver(ends->local_uri, "qemu");
     struct ra_virt_migration migration = {
-        .remote_uri = remote_uri,
+        .remote_uri = ends->remote_uri,
         .data_uri = data_uri,
-        /* Xen's driver has neither; its own stream is set up by xl's toolstack. */
+        /* Xen's driver has neither of these. */
         .tls = is_qemu && ra_text_equal(transport_of(config), "tls"),
         .auto_converge = is_qemu,
         .speed_mib_s = config->migration_speed_mib_s,
         .downtime_ms = config->migration_downtime_ms,
     };
-    struct ra_error err;
+    int64_t reserve_ms = ra_deadline_remaining_ms(deadline) / 4;
+    struct ra_error err = { 0 };
     int rc;
 
+    if (reserve_ms > SETTLE_MS)
+        reserve_ms = SETTLE_MS;
     rc = guest->virt->migration_run(guest->domain, &migration,
-                                    ra_deadline_reserve_ms(deadline, SETTLE_MS),
+                                    ra_deadline_reserve_ms(deadline, reserve_ms),
                                     ra_action_cancel_fd(), &err);
-    if (ra_action_cancelled())
-        deadline = ra_deadline_after_ms(CANCELLED_MS);
-    return settle(ends, rc, &err, deadline);
+    return settle(ends, rc, &err, name,
+                  ra_action_cancelled()
+                      ? ra_deadline_after_ms(CANCELLED_MS)
+                      : ra_deadline_earlier(deadline, ra_deadline_after_ms(SETTLE_MOST_MS)));
 }
 
 struct ra_result virtualdomain_migrate_to(const struct ra_context *context)
 {
     auto_guest struct guest guest = { 0 };
-    RA_CLEANUP(release_ends) struct ends ends = { .guest = &guest, .node = context->migrate_target };
-    ra_auto_free char *remote_uri = NULL;
+    RA_CLEANUP(release_ends)
+    struct ends ends = { .guest = &guest, .node = context->migrate_target };
     ra_auto_free char *data_uri = NULL;
     struct ra_deadline deadline = context->deadline;
     const struct ra_virt_domain_facts *facts;
@@ -236,13 +310,14 @@ struct ra_result virtualdomain_migrate_to(const struct ra_context *context)
     if (facts->condition != RA_VIRT_RUNNING && facts->condition != RA_VIRT_PAUSED)
         return ra_result_failure(RA_ERR_GENERIC, "guest %s cannot be migrated: it is %s",
                                  facts->name, facts->text);
-    if (virtualdomain_migration_uris(&guest, ends.node, &remote_uri, &data_uri, &err) != 0 ||
-        check_target(&ends, remote_uri, deadline, &err) != 0) {
+    ends.local_uri = ra_text_copy(guest.virt->connection_uri(guest.connection));
+    if (virtualdomain_migration_uris(&guest, ends.node, &ends.remote_uri, &data_uri, &err) != 0 ||
+        check_target(&ends, deadline, &err) != 0) {
         (void)ra_error_prefix(&err, "guest %s cannot be migrated to node %s", facts->name,
                               ends.node);
         return ra_result_of_error(RA_ACTION_MIGRATE, &err);
     }
-    return migrate(&ends, remote_uri, data_uri);
+    return migrate(&ends, data_uri);
 }
 
 /* On the target: it has arrived when it runs here. The configuration may be missing here. */
@@ -263,8 +338,8 @@ struct ra_result virtualdomain_migrate_from(const struct ra_context *context)
            facts->condition == RA_VIRT_STRANDED) {
         if (!ra_backoff_sleep(&backoff, deadline))
             return ra_result_failure(RA_ERR_GENERIC,
-                                     "guest %s has not arrived from node %s: it is %s",
-                                     facts->name, context->migrate_source, facts->text);
+                                     "guest %s has not arrived from node %s: it is %s", facts->name,
+                                     context->migrate_source, facts->text);
         if (guest.virt->domain_refresh(guest.domain, deadline, &err) != 0)
             return ra_result_of_error(RA_ACTION_MIGRATE, &err);
     }

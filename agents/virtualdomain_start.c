@@ -116,6 +116,20 @@ static struct ra_result died(const char *name, const char *how)
                              words[0] == '\0' ? "" : "; QEMU's last words: ", words);
 }
 
+/* True if its QEMU process is proven gone; libvirt needs a moment to notice that. */
+static bool has_no_process(const struct guest *guest, const char *name)
+{
+    struct ra_virt_emulator emulator = { .pidfd = -1 };
+    struct ra_error err;
+
+    if (!guest->virt->emulator_covers(guest->virt->connection_uri(guest->connection)))
+        return false;
+    if (guest->virt->emulator_find(name, &emulator, &err) != 0)
+        return err.kind == RA_ERROR_NOT_FOUND;
+    (void)close(emulator.pidfd);
+    return false;
+}
+
 /* It was started: does it live? */
 static struct ra_result watch_first_steps(struct guest *guest, const char *name)
 {
@@ -124,6 +138,8 @@ static struct ra_result watch_first_steps(struct guest *guest, const char *name)
     struct ra_error err;
 
     (void)ra_deadline_sleep_ms(deadline, FIRST_STEPS_MS);
+    if (has_no_process(guest, name))
+        return died(name, "ended");
     if (guest->virt->domain_refresh(guest->domain, deadline, &err) != 0 ||
         guest_settle(guest, deadline, &err) != 0) {
         if (err.kind == RA_ERROR_NOT_FOUND)
@@ -145,8 +161,7 @@ static struct ra_result watch_first_steps(struct guest *guest, const char *name)
  */
 static struct ra_result create(struct guest *guest)
 {
-    struct ra_deadline deadline =
-        ra_deadline_reserve_ms(guest->context->deadline, AFTERWARDS_MS);
+    struct ra_deadline deadline = ra_deadline_reserve_ms(guest->context->deadline, AFTERWARDS_MS);
     const char *name = guest->xml->name;
     char uuid[RA_VIRT_UUID_BYTES];
     struct ra_virt_domain *domain = NULL;
@@ -218,8 +233,7 @@ struct ra_result virtualdomain_start(const struct ra_context *context)
         return guest_config_failure(&err);
     if (virtualdomain_shutdown_modes(&guest, &modes, &err) != 0)
         return ra_result_of_error(RA_ACTION_START, &err);
-    if (guest_connect(&guest,
-                      ra_deadline_after_ms(half_ms < PATIENCE_MS ? half_ms : PATIENCE_MS),
+    if (guest_connect(&guest, ra_deadline_after_ms(half_ms < PATIENCE_MS ? half_ms : PATIENCE_MS),
                       ra_deadline_reserve_ms(deadline, AFTERWARDS_MS), &err) != 0)
         return ra_result_of_error(RA_ACTION_START, &err);
     if (guest_find(&guest, deadline, &err) == 0 && guest_settle(&guest, deadline, &err) == 0)

@@ -21,15 +21,14 @@
 #define KILL_MS          45000
 #define GRACEFUL_KILL_MS 12000
 
-#define PATIENCE_MS      10000 /* for a daemon that is being restarted */
-#define REQUEST_MS       1500  /* a guest agent that is not there would block for a minute */
-#define FIRST_RESEND_MS  3000  /* a guest that is still booting misses the first request */
-#define RESEND_MS        10000
-#define LOOK_MS          100
-#define LOOK_TWICE_MS    1000
+#define PATIENCE_MS     10000 /* for a daemon that is being restarted */
+#define REQUEST_MS      1500  /* a guest agent that is not there would block for a minute */
+#define FIRST_RESEND_MS 3000  /* a guest that is still booting misses the first request */
+#define RESEND_MS       10000
+#define LOOK_MS         100
+#define LOOK_TWICE_MS   1000
 
-int virtualdomain_shutdown_modes(const struct guest *guest, char ***ret_modes,
-                                 struct ra_error *err)
+int virtualdomain_shutdown_modes(const struct guest *guest, char ***ret_modes, struct ra_error *err)
 {
     const char *text = guest->config->shutdown_mode;
     ra_auto_text_list char **modes = ra_text_split(text == NULL ? "" : text, ", ");
@@ -48,6 +47,7 @@ int virtualdomain_shutdown_modes(const struct guest *guest, char ***ret_modes,
 static struct ra_result stopped(const struct guest *guest)
 {
     guest_forget(guest);
+    virtualdomain_forget_utilization(guest);
     return ra_result_success();
 }
 
@@ -115,7 +115,7 @@ static bool shut_down(struct guest *guest, struct ra_deadline until, struct ra_d
         ra_log_warning("%s; using the hypervisor's default", err->text);
         modes = ra_text_split("", " ");
     }
-    while (modes[count] != NULL)
+    while (modes != NULL && modes[count] != NULL)
         count++;
     for (size_t turn = 0, refused = 0; !ra_deadline_expired(until); turn++) {
         const char *mode = count == 0 ? NULL : modes[turn % count];
@@ -175,8 +175,7 @@ static struct ra_result stop_domain(struct guest *guest)
     struct ra_deadline ours = ra_deadline_reserve_ms(deadline, left_ms / 6);
     struct ra_deadline polite =
         ra_deadline_reserve_ms(deadline, left_ms / 2 < KILL_MS ? left_ms / 2 : KILL_MS);
-    bool can_react =
-        guest->virt->domain_facts(guest->domain)->condition == RA_VIRT_RUNNING;
+    bool can_react = guest->virt->domain_facts(guest->domain)->condition == RA_VIRT_RUNNING;
     struct ra_error err = { 0 };
 
     /* A migration that a killed agent left behind would go on moving the guest. */

@@ -10,9 +10,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
-#include "cycle.h"
+#include "device.h"
+#include "names.h"
 #include "power.h"
-#include "runtime/backend.h"
+#include "reboot.h"
 #include "runtime/fence.h"
 #include "target.h"
 
@@ -65,6 +66,9 @@ static const struct ra_param params[] = {
       .old_names = { "passwd_script" },
       .letter = 'S',
       .shortdesc = "Script to run to retrieve password" },
+    { .name = "password_file",
+      RA_FIELD_STRING(struct ipmi_config, password_file),
+      .shortdesc = "File that holds the password, readable for root alone" },
     { .name = "lanplus",
       RA_FIELD_BOOLEAN(struct ipmi_config, lanplus),
       .default_text = "1",
@@ -138,6 +142,14 @@ static const struct ra_param params[] = {
       RA_FIELD_STRING(struct ipmi_config, plug_separator),
       .default_text = ",",
       .shortdesc = "Separator for plug parameter when specifying more than 1 plug" },
+    { .name = "console_log",
+      RA_FIELD_STRING(struct ipmi_config, console_log),
+      .shortdesc = "Directory for records of the node's serial console during fencing",
+      .longdesc =
+          "Directory in which the node's serial console is recorded from the moment fencing "
+          "begins until the power is proven off, in a file of at most 1 MiB for each "
+          "fencing and 20 files for each node. The power-down does not wait for it. A "
+          "console that somebody else is using is left alone." },
     { .name = "power_timeout",
       RA_FIELD_DURATION(struct ipmi_config, power_timeout_ms),
       .default_text = "20",
@@ -201,96 +213,6 @@ static const struct ra_param params[] = {
       .shortdesc = "Ignored: no program is run" },
 };
 
-/* --- what the actions share --------------------------------------------------------------------*/
-
-/* One BMC, found, with its session; nothing has been sent yet. */
-struct device {
-    const struct ra_ipmi_backend *ipmi;
-    struct target target;
-    struct power power;
-};
-
-static void device_close(struct device *device)
-{
-    if (device->ipmi == NULL)
-        return;
-    device->ipmi->session_destroy(device->power.session);
-    target_free(&device->target);
-}
-
-static void note_ignored(const struct ipmi_config *config)
-{
-    if (config->ipmitool_path != NULL || config->use_sudo || config->sudo_path != NULL)
-        ra_log_note("ipmitool_path, use_sudo and sudo_path are ignored: no program is run");
-    if (config->disable_timeout != NULL)
-        ra_log_note("disable_timeout is ignored: every action has an end");
-}
-
-static int device_open(const struct ra_context *context, const char *plug, bool run_script,
-                       struct device *device, struct ra_error *err)
-{
-    const struct ipmi_config *config = context->config;
-
-    note_ignored(config);
-    device->ipmi = ra_backend_load("ipmi", err);
-    if (device->ipmi == NULL)
-        return -1;
-    if (target_make(device->ipmi, config, plug, run_script, context->deadline, &device->target,
-                    err) != 0)
-        return -1;
-    device->power = (struct power){
-        .ipmi = device->ipmi,
-        .name = device->target.addresses,
-        .deadline = context->deadline,
-        .timeout_ms = config->power_timeout_ms,
-        .wait_ms = config->power_wait_ms,
-        .longest_pause_ms = config->status_sleep_ms,
-        .on_attempts = config->retry_on + 1,
-    };
-    return device->ipmi->session_create(&device->target.options, &device->power.session, err);
-}
-
-/* What an action does with one BMC; `plug` is "" when none is named. */
-typedef int plug_function(const struct ra_context *context, struct device *device, const char *plug,
-                          struct ra_error *err);
-
-static int with_plug(const struct ra_context *context, const char *plug, plug_function *function,
-                     struct ra_error *err)
-{
-    RA_CLEANUP(device_close) struct device device = { .ipmi = NULL };
-
-    if (device_open(context, plug, true, &device, err) != 0 ||
-        function(context, &device, plug, err) != 0)
-        return -1;
-    return 0;
-}
-
-/* One after the other; the first failure is the result, but every plug gets its turn. */
-static struct ra_result with_plugs(const struct ra_context *context, char **plugs,
-                                   plug_function *function)
-{
-    struct ra_result result = ra_result_success();
-    static char none[] = "";
-    static char *no_plug[] = { none, NULL };
-    struct ra_error err;
-
-    for (char **plug = plugs[0] == NULL ? no_plug : plugs; *plug != NULL; plug++)
-        if (with_plug(context, *plug, function, &err) != 0 && result.code == RA_SUCCESS) {
-            if (plugs[0] != NULL && plugs[1] != NULL)
-                (void)ra_error_prefix(&err, "%s", *plug);
-            result = ra_result_of_error(RA_ACTION_FENCE, &err);
-        }
-    return result;
-}
-
-static struct ra_result with_requested_plugs(const struct ra_context *context,
-                                             plug_function *function)
-{
-    ra_auto_text_list char **plugs = target_plugs(context->config);
-
-    return with_plugs(context, plugs, function);
-}
-
 /* --- the actions -------------------------------------------------------------------------------*/
 
 static void diagnose_before_off(const struct ra_context *context, const struct device *device)
@@ -328,54 +250,6 @@ static int on_plug(const struct ra_context *context, struct device *device, cons
     return 0;
 }
 
-/* The node is off, and that was the fencing; that it comes back is a wish. */
-static void bring_back(struct device *device)
-{
-    struct ra_error err;
-    bool changed;
-
-    /* A copy of the command that the network delivers late must not power the node off again. */
-    device->ipmi->session_close(device->power.session);
-    if (power_on(&device->power, &changed, &err) != 0)
-        ra_log_warning("the node is powered off, but did not come on again: %s", err.text);
-}
-
-static int reboot_by_off_and_on(struct device *device, struct ra_error *err)
-{
-    bool changed;
-
-    if (power_off(&device->power, &changed, err) != 0)
-        return -1;
-    bring_back(device);
-    return 0;
-}
-
-static int reboot_by_cycle(struct device *device, const char **ret_how, struct ra_error *err)
-{
-    enum cycle_proof proof;
-    struct ra_error why;
-
-    if (power_cycle(&device->power, &proof, &why, err) != 0)
-        return -1;
-    switch (proof) {
-    case CYCLE_SEEN:
-        bring_back(device);
-        break;
-    case CYCLE_WAS_OFF:
-        if (why.kind != 0)
-            ra_log_warning("the node was off, but did not come on: %s", why.text);
-        break;
-    case CYCLE_RECORDED:
-        break;
-    case CYCLE_NOT_PROVEN:
-    default:
-        ra_log_note("%s: powering off and on", why.text);
-        *ret_how = " (by off and on: the cycle was not proven)";
-        return reboot_by_off_and_on(device, err);
-    }
-    return 0;
-}
-
 /*
  * Off, proven, is the success of a reboot: the cluster may take over then. If the node does not
  * come back, a warning says so.
@@ -389,8 +263,7 @@ static int reboot_plug(const struct ra_context *context, struct device *device, 
     (void)plug;
     device->power.on_attempts = config->retry_on < 1 ? 1 : config->retry_on;
     diagnose_before_off(context, device);
-    if (config->method == METHOD_CYCLE ? reboot_by_cycle(device, &how, err) != 0
-                                       : reboot_by_off_and_on(device, err) != 0)
+    if (power_reboot(&device->power, config->method == METHOD_CYCLE, &how, err) != 0)
         return -1;
     ra_action_output("Success: Rebooted%s", how);
     return 0;
@@ -441,27 +314,27 @@ static int list_status_plug(const struct ra_context *context, struct device *dev
 
 static struct ra_result off(const struct ra_context *context)
 {
-    return with_requested_plugs(context, off_plug);
+    return device_each_requested(context, off_plug);
 }
 
 static struct ra_result on(const struct ra_context *context)
 {
-    return with_requested_plugs(context, on_plug);
+    return device_each_requested(context, on_plug);
 }
 
 static struct ra_result reboot(const struct ra_context *context)
 {
-    return with_requested_plugs(context, reboot_plug);
+    return device_each_requested(context, reboot_plug);
 }
 
 static struct ra_result diag(const struct ra_context *context)
 {
-    return with_requested_plugs(context, diag_plug);
+    return device_each_requested(context, diag_plug);
 }
 
 static struct ra_result status(const struct ra_context *context)
 {
-    struct ra_result result = with_requested_plugs(context, status_plug);
+    struct ra_result result = device_each_requested(context, status_plug);
 
     if (result.code != RA_SUCCESS)
         return result;
@@ -476,7 +349,7 @@ static struct ra_result monitor(const struct ra_context *context)
 {
     ra_auto_text_list char **plugs = target_known_plugs(context->config);
 
-    return with_plugs(context, plugs, status_plug);
+    return device_each(context, plugs, status_plug);
 }
 
 /*
@@ -498,7 +371,7 @@ static struct ra_result list_status(const struct ra_context *context)
 {
     ra_auto_text_list char **plugs = target_known_plugs(context->config);
 
-    return plugs[0] == NULL ? ra_result_success() : with_plugs(context, plugs, list_status_plug);
+    return plugs[0] == NULL ? ra_result_success() : device_each(context, plugs, list_status_plug);
 }
 
 /* Everything that can be known without the BMC and without running anything. */
@@ -575,5 +448,5 @@ static const struct ra_fence_agent agent = {
 
 int main(int argc, char *argv[])
 {
-    return ra_fence_main(&agent, argc, argv);
+    return ra_fence_main(names_choose(&agent, argc > 0 ? argv[0] : NULL), argc, argv);
 }

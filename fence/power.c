@@ -9,6 +9,12 @@ enum {
     REPEAT_MS = 5000,
 };
 
+void power_going_down(const struct power *power)
+{
+    if (power->going_down != NULL)
+        power->going_down(power->data);
+}
+
 int power_read(const struct power *power, bool *ret_on, struct ra_error *err)
 {
     struct ra_ipmi_chassis chassis;
@@ -125,7 +131,10 @@ int power_off(const struct power *power, bool *ret_changed, struct ra_error *err
     if (power_read(power, &on, err) != 0)
         return -1;
     *ret_changed = on;
-    return on ? switch_to(power, false, err) : 0;
+    if (!on)
+        return 0;
+    power_going_down(power);
+    return switch_to(power, false, err);
 }
 
 int power_on(const struct power *power, bool *ret_changed, struct ra_error *err)

@@ -22,7 +22,13 @@ struct power {
     int64_t wait_ms;             /* after a command, before the state is read */
     int64_t longest_pause_ms;    /* between two looks */
     int64_t on_attempts;         /* how often `on` may run into its timeout */
+    /* Called when the node was seen running and is about to be taken down; NULL: nothing. */
+    void (*going_down)(void *data);
+    void *data;
 };
+
+/* The node is on, and the next command takes it down or disturbs it. */
+void power_going_down(const struct power *power);
 
 /* Read the state. Errors as ra_ipmi_chassis_read. */
 int power_read(const struct power *power, bool *ret_on, struct ra_error *err);

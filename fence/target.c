@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "target.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/log.h"
+#include "base/file.h"
 #include "base/number.h"
 #include "base/process.h"
 #include "base/text.h"
 
-#define MAP_ENTRIES ";"
+#define MAP_ENTRIES              ";"
+#define PASSWORD_FILE_MOST_BYTES 4096
 
 /* --- plugs and addresses -----------------------------------------------------------------------*/
 
@@ -100,13 +103,26 @@ static void wipe_buffer(struct ra_text_buffer *buffer)
     ra_text_buffer_free(buffer);
 }
 
-/* The password is what the script prints, without the white space at its end. */
+/* White space at the end is not part of a password; what is left is copied. */
+static int take_password(char *text, const char *source, char **ret_password, struct ra_error *err)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    while (length > 0 && strchr(" \t\r\n", text[length - 1]) != NULL)
+        length--;
+    if (length == 0)
+        return ra_error_set(err, RA_ERROR_CONFIG, "%s gives no password", source);
+    text[length] = '\0';
+    *ret_password = ra_text_copy(text);
+    return 0;
+}
+
+/* The password is what the script prints. */
 static int run_password_script(const struct ipmi_config *config, struct ra_deadline deadline,
                                char **ret_password, struct ra_error *err)
 {
     ra_auto_text_list char **words = ra_text_split(config->password_script, " \t");
     RA_CLEANUP(wipe_buffer) struct ra_text_buffer output = { 0 };
-    size_t length;
     int status;
 
     if (words[0] == NULL)
@@ -116,14 +132,50 @@ static int run_password_script(const struct ipmi_config *config, struct ra_deadl
     if (status != 0)
         return ra_error_set(err, RA_ERROR_CONFIG, "password_script %s failed with status %d",
                             words[0], status);
-    length = output.data == NULL ? 0 : output.used_bytes;
-    while (length > 0 && strchr(" \t\r\n", output.data[length - 1]) != NULL)
-        length--;
-    if (length == 0)
-        return ra_error_set(err, RA_ERROR_CONFIG, "password_script %s printed no password",
-                            words[0]);
-    output.data[length] = '\0';
-    *ret_password = ra_text_copy(output.data);
+    return take_password(output.data, "password_script", ret_password, err);
+}
+
+static int read_password_file(const char *path, char **ret_password, struct ra_error *err)
+{
+    struct stat status;
+    char *text = NULL;
+    int result;
+
+    if (stat(path, &status) != 0)
+        return ra_error_set_errno(err, errno, "password_file %s", path);
+    if ((status.st_mode & 077) != 0)
+        return ra_error_set(err, RA_ERROR_CONFIG,
+                            "password_file %s is readable for others: chmod 600", path);
+    if (ra_file_read(path, PASSWORD_FILE_MOST_BYTES, &text, err) != 0)
+        return ra_error_prefix(err, "password_file");
+    result = take_password(text, "password_file", ret_password, err);
+    ra_text_wipe(text);
+    free(text);
+    return result;
+}
+
+static int check_password_sources(const struct ipmi_config *config, struct ra_error *err)
+{
+    const char *const sources[] = { config->password, config->password_script,
+                                    config->password_file };
+    int count = 0;
+
+    for (size_t i = 0; i < sizeof(sources) / sizeof(sources[0]); i++)
+        count += sources[i] != NULL;
+    if (count > 1)
+        return ra_error_set(err, RA_ERROR_CONFIG,
+                            "set only one of password, password_script and password_file");
+    return 0;
+}
+
+static int fetch_password_from_source(const struct ipmi_config *config, struct ra_deadline deadline,
+                                      char **ret_password, struct ra_error *err)
+{
+    if (config->password_script != NULL)
+        return run_password_script(config, deadline, ret_password, err);
+    if (config->password_file != NULL)
+        return read_password_file(config->password_file, ret_password, err);
+    *ret_password = ra_text_copy(config->password);
     return 0;
 }
 
@@ -194,24 +246,22 @@ static int fill(const struct ra_ipmi_backend *ipmi, const struct ipmi_config *co
 }
 
 int target_make(const struct ra_ipmi_backend *ipmi, const struct ipmi_config *config,
-                const char *plug, bool run_script, struct ra_deadline deadline,
+                const char *plug, bool fetch_password, struct ra_deadline deadline,
                 struct target *ret_target, struct ra_error *err)
 {
     struct target *target = ret_target;
 
     *target = (struct target){ .addresses = NULL };
-    if (fill(ipmi, config, plug, target, err) != 0)
-        goto fail;
-    if (config->password != NULL)
+    if (fill(ipmi, config, plug, target, err) != 0 || check_password_sources(config, err) != 0 ||
+        (fetch_password &&
+         fetch_password_from_source(config, deadline, &target->password, err) != 0)) {
+        target_free(target);
+        return -1;
+    }
+    if (!fetch_password)
         target->password = ra_text_copy(config->password);
-    else if (config->password_script != NULL && run_script &&
-             run_password_script(config, deadline, &target->password, err) != 0)
-        goto fail;
     target->options.password = target->password;
     return 0;
-fail:
-    target_free(target);
-    return -1;
 }
 
 void target_free(struct target *target)

@@ -26,6 +26,7 @@ struct ipmi_config {
     const char *username;
     const char *password;
     const char *password_script;
+    const char *password_file;
     bool lanplus;
     int auth;
     int64_t cipher;
@@ -37,6 +38,7 @@ struct ipmi_config {
     int method;
     int diag_before_off;
     int64_t diag_wait_ms;
+    const char *console_log;
     int64_t power_timeout_ms;
     int64_t power_wait_ms;
     int64_t status_sleep_ms;
@@ -67,13 +69,13 @@ struct target {
 };
 
 /*
- * Fill in *ret_target for a plug (NULL: none is named). Runs password_script if there is one and
- * `run_script` is true, which blocks until the deadline at the latest. Errors: CONFIG with the
- * name of the parameter that is wrong; a plug that the parameters do not know is one, never the
- * BMC of another node. Free with target_free().
+ * Fill in *ret_target for a plug (NULL: none is named). Fetches the password if `fetch_password` is
+ * true; a password_script is run then, which blocks until the deadline at the latest. Errors:
+ * CONFIG with the name of the parameter that is wrong; a plug that the parameters do not know is
+ * one, never the BMC of another node. Free with target_free().
  */
 int target_make(const struct ra_ipmi_backend *ipmi, const struct ipmi_config *config,
-                const char *plug, bool run_script, struct ra_deadline deadline,
+                const char *plug, bool fetch_password, struct ra_deadline deadline,
                 struct target *ret_target, struct ra_error *err);
 void target_free(struct target *target);
 

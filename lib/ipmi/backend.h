@@ -8,6 +8,7 @@
 #include "base/backend.h"
 #include "base/export.h"
 #include "ipmi/chassis.h"
+#include "ipmi/console.h"
 #include "ipmi/session.h"
 #include "ipmi/workaround.h"
 
@@ -20,6 +21,8 @@
     X(chassis_read)                                                                                \
     X(chassis_control)                                                                             \
     X(chassis_restart_cause)                                                                       \
+    X(console_record)                                                                              \
+    X(console_end)                                                                                 \
     X(chassis_describe)
 
 struct ra_ipmi_backend {

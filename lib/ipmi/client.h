@@ -7,12 +7,14 @@
 
 #include <freeipmi/freeipmi.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/deadline.h"
 #include "base/error.h"
 #include "ipmi/guard.h"
 #include "ipmi/probe.h"
 #include "ipmi/session.h"
+#include "ipmi/wire.h"
 
 struct ra_ipmi_session {
     struct ra_ipmi_options options;
@@ -29,11 +31,17 @@ struct ra_ipmi_session {
 
     /* NULL while the session is closed. */
     ipmi_ctx_t ctx;
+    struct ra_ipmi_wire *wire;
     int64_t idle_ms;  /* FreeIPMI gives a session up that has been idle for so long */
     int64_t heard_ms; /* when the BMC was last heard */
+
+    pid_t recorder; /* of the console, 0: none */
 };
 
 const char *ra_ipmi_client_endpoint(const struct ra_ipmi_session *session);
+
+/* Free the context and what belongs to it, without a goodbye to the BMC. */
+void ra_ipmi_client_drop(struct ra_ipmi_session *session);
 
 /*
  * From now on no request is sent twice, until `once` is false again: for commands of which a

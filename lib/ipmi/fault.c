@@ -47,7 +47,7 @@ static enum ra_ipmi_verdict wrong_password(const struct ra_ipmi_fault_scene *sce
                        "level %s (privlvl)",
                        scene->endpoint, user_of(scene->options),
                        ra_ipmi_fault_privilege_name(scene->options->privilege));
-    return RA_IPMI_FINAL;
+    return RA_IPMI_FAULTY;
 }
 
 static enum ra_ipmi_verdict wrong_k_g(const struct ra_ipmi_fault_scene *scene, struct ra_error *err)
@@ -156,7 +156,7 @@ static enum ra_ipmi_verdict strange(int errnum, const struct ra_ipmi_fault_scene
                        "the BMC at %s gave an answer that is not in order while a session was "
                        "opened (%s): it may need another cipher suite or one of workaround_flags",
                        scene->endpoint, ipmi_ctx_strerror(errnum));
-    return RA_IPMI_NEXT_SUITE;
+    return RA_IPMI_ODD;
 }
 
 enum ra_ipmi_verdict ra_ipmi_fault_of_open(int errnum, const struct ra_ipmi_fault_scene *scene,

@@ -28,6 +28,8 @@ struct ra_ipmi_fault_scene {
 enum ra_ipmi_verdict {
     RA_IPMI_FINAL,      /* the same again would fail again */
     RA_IPMI_NEXT_SUITE, /* another cipher suite or authentication type may do */
+    RA_IPMI_FAULTY,     /* FINAL, unless the manufacturer is known for BMCs that fail like this */
+    RA_IPMI_ODD,        /* the same, and else NEXT_SUITE */
     RA_IPMI_PRIVILEGE,  /* FINAL, unless the workaround opensesspriv was not in use */
     RA_IPMI_SILENT,     /* no answer: worth another try while there is time */
     RA_IPMI_BUSY,       /* worth another try a little later */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "ipmi/fault.h"
+#include "ipmi/memory.h"
 #include "ipmi/workaround.h"
 
 enum {
@@ -15,9 +16,10 @@ enum {
     NEVER_MS = 3600000,
     /* The longest silence while a suite is tried that is one of several. */
     SUITE_LEAST_MS = 1500,
+    BEST_SUITE_LEAST_MS = 3000,
     ONCE_LEAST_MS = 1000,
     /* A BMC that answers but opens no session is given up after so many times silence_ms. */
-    OPEN_SILENCES = 2,
+    OPEN_SILENCES = 4,
     BUSY_PAUSE_MS = 100,
     BUSY_PAUSE_MOST_MS = 1000,
 };
@@ -48,16 +50,17 @@ static int call_open(const struct ra_ipmi_session *session, const struct attempt
                      ipmi_ctx_t ctx)
 {
     const struct ra_ipmi_options *options = &session->options;
+    const char *address = ra_ipmi_wire_address(session->wire);
 
     if (options->version_1_5)
         return ipmi_ctx_open_outofband(
-            ctx, ra_ipmi_client_endpoint(session), options->user, options->password,
+            ctx, address, options->user, options->password,
             auth_type((enum ra_ipmi_auth)attempt->suite), (uint8_t)options->privilege,
             (unsigned)attempt->silence_ms, (unsigned)attempt->retransmission_ms,
             ra_ipmi_workaround_bits_1_5(session->workarounds), IPMI_FLAGS_DEFAULT);
     /* FreeIPMI reads 20 bytes of a key whatever its length is said to be. */
     return ipmi_ctx_open_outofband_2_0(
-        ctx, ra_ipmi_client_endpoint(session), options->user, options->password, options->k_g,
+        ctx, address, options->user, options->password, options->k_g,
         options->k_g == NULL ? 0 : RA_IPMI_K_G_BYTES, (uint8_t)options->privilege,
         (uint8_t)attempt->suite, (unsigned)attempt->silence_ms,
         (unsigned)attempt->retransmission_ms, ra_ipmi_workaround_bits_2_0(session->workarounds),
@@ -112,7 +115,6 @@ static int set_target(const struct ra_ipmi_session *session, ipmi_ctx_t ctx)
 static int try_to_open(struct ra_ipmi_session *session, const struct attempt *attempt,
                        enum ra_ipmi_verdict *ret_verdict, struct ra_error *err)
 {
-    ipmi_ctx_t ctx = ipmi_ctx_create();
     int failed;
     RA_LOG_CALL("opening an IPMI %s session with %s as '%s', %s %d",
                 session->options.version_1_5 ? "1.5" : "2.0", ra_ipmi_client_endpoint(session),
@@ -120,19 +122,23 @@ static int try_to_open(struct ra_ipmi_session *session, const struct attempt *at
                 session->options.version_1_5 ? "authentication type" : "cipher suite",
                 attempt->suite);
 
-    if (ctx == NULL) {
-        *ret_verdict = RA_IPMI_FINAL;
+    *ret_verdict = RA_IPMI_FINAL;
+    if (ra_ipmi_wire_open(ra_ipmi_client_endpoint(session), &session->wire, err) != 0)
+        return -1;
+    session->ctx = ipmi_ctx_create();
+    if (session->ctx == NULL) {
+        ra_ipmi_client_drop(session);
         return ra_error_set(err, RA_ERROR_SYSTEM, "out of memory");
     }
     ra_ipmi_guard_arm(&session->guard, attempt->deadline);
-    failed = call_open(session, attempt, ctx) != 0 || set_target(session, ctx) != 0;
+    failed =
+        call_open(session, attempt, session->ctx) != 0 || set_target(session, session->ctx) != 0;
     ra_ipmi_guard_disarm(&session->guard);
     if (failed) {
-        *ret_verdict = explain(session, attempt, ipmi_ctx_errnum(ctx), err);
-        ipmi_ctx_destroy(ctx);
+        *ret_verdict = explain(session, attempt, ipmi_ctx_errnum(session->ctx), err);
+        ra_ipmi_client_drop(session);
         return -1;
     }
-    session->ctx = ctx;
     session->suite = attempt->suite;
     session->idle_ms = attempt->silence_ms;
     session->heard_ms = ra_deadline_now_ms();
@@ -174,47 +180,66 @@ static size_t candidates(const struct ra_ipmi_session *session, uint8_t *ret_sui
                                      session->probe.cipher_count, ret_suites);
 }
 
-static struct attempt plan(const struct ra_ipmi_session *session, uint8_t suite,
-                           bool one_of_several, struct ra_deadline deadline)
+/* What is still to be tried, on the address in use. */
+struct trial {
+    uint8_t suites[RA_IPMI_CIPHER_LIST_MOST];
+    size_t count;
+    size_t next;
+    size_t silences;
+    struct ra_backoff busy;
+    struct ra_deadline deadline;
+};
+
+static int64_t at_least(int64_t a, int64_t b)
 {
-    struct attempt attempt = { .suite = suite,
-                               .deadline = deadline,
-                               .silence_ms = session->options.silence_ms,
-                               .retransmission_ms = session->options.retransmission_ms };
+    return a > b ? a : b;
+}
+
+/* How long silence is borne: less where there is something else to try. */
+static int64_t patience_ms(const struct ra_ipmi_session *session, const struct trial *trial,
+                           int64_t retransmission_ms)
+{
+    bool one_address = session->probe.count == 1;
+    int64_t patience;
+
+    if (trial->count == 1 && one_address)
+        return session->options.silence_ms;
+    patience = at_least(2 * retransmission_ms,
+                        trial->next == 0 && one_address ? BEST_SUITE_LEAST_MS : SUITE_LEAST_MS);
+    return patience < session->options.silence_ms ? patience : session->options.silence_ms;
+}
+
+static struct attempt plan(const struct ra_ipmi_session *session, const struct trial *trial)
+{
     int64_t few_round_trips_ms = RETRANSMISSION_ROUND_TRIPS * session->probe.round_trip_us / 1000;
+    struct attempt attempt = { .suite = trial->suites[trial->next],
+                               .deadline = trial->deadline,
+                               .retransmission_ms = session->options.retransmission_ms };
 
     if (attempt.retransmission_ms == 0)
-        attempt.retransmission_ms = few_round_trips_ms > RETRANSMISSION_LEAST_MS
-                                        ? few_round_trips_ms
-                                        : RETRANSMISSION_LEAST_MS;
-    if (one_of_several && attempt.silence_ms > SUITE_LEAST_MS)
-        attempt.silence_ms = 2 * attempt.retransmission_ms > SUITE_LEAST_MS
-                                 ? 2 * attempt.retransmission_ms
-                                 : SUITE_LEAST_MS;
+        attempt.retransmission_ms = at_least(few_round_trips_ms, RETRANSMISSION_LEAST_MS);
     /* FreeIPMI wants to be able to retransmit at least once. */
-    if (attempt.silence_ms <= attempt.retransmission_ms)
-        attempt.silence_ms = attempt.retransmission_ms + 1;
+    attempt.silence_ms = at_least(patience_ms(session, trial, attempt.retransmission_ms),
+                                  attempt.retransmission_ms + 1);
     if (session->once) {
         /* Five exchanges, none of them repeated; the caller tries again with a new session. */
         attempt.retransmission_ms = NEVER_MS;
         attempt.silence_ms = 2 * NEVER_MS;
         attempt.deadline = ra_deadline_earlier(
-            deadline,
-            ra_deadline_after_ms(few_round_trips_ms * 5 > ONCE_LEAST_MS ? few_round_trips_ms * 5
-                                                                        : ONCE_LEAST_MS));
+            trial->deadline, ra_deadline_after_ms(at_least(few_round_trips_ms * 5, ONCE_LEAST_MS)));
     }
     return attempt;
 }
 
-static int look_for_bmc(struct ra_ipmi_session *session, struct ra_deadline deadline,
-                        struct ra_error *err)
+static int look_for_bmc(struct ra_ipmi_session *session, bool want_ciphers,
+                        struct ra_deadline deadline, struct ra_error *err)
 {
     const struct ra_ipmi_options *options = &session->options;
 
     if (session->probed)
         return 0;
     if (ra_ipmi_probe(options->addresses, options->port, (int)options->privilege,
-                      !options->version_1_5,
+                      want_ciphers && !options->version_1_5,
                       ra_deadline_earlier(deadline, ra_deadline_after_ms(options->silence_ms)),
                       &session->probe, err) != 0)
         return -1;
@@ -235,20 +260,25 @@ static bool turn_on_opensesspriv(struct ra_ipmi_session *session)
     return true;
 }
 
-/* What is still to be tried, on the address in use. */
-struct trial {
-    uint8_t suites[RA_IPMI_CIPHER_LIST_MOST];
-    size_t count;
-    size_t next;
-    struct ra_backoff busy;
-    struct ra_deadline deadline;
-};
-
 static void forget_suite(struct trial *trial)
 {
     memmove(trial->suites + trial->next, trial->suites + trial->next + 1,
             trial->count - trial->next - 1);
     trial->count--;
+}
+
+/* The workarounds of BMCs that are known for such faults. True if they were not on yet. */
+static bool turn_on_manufacturers(struct ra_ipmi_session *session)
+{
+    uint32_t manufacturer = session->probe.capabilities.manufacturer;
+    unsigned flags = ra_ipmi_workaround_of_manufacturer(manufacturer);
+
+    if (session->options.version_1_5 || (flags & ~session->workarounds) == 0)
+        return false;
+    ra_log_note("%s is of manufacturer %u: trying again with the workaround for its BMCs",
+                ra_ipmi_client_endpoint(session), manufacturer);
+    session->workarounds |= flags;
+    return true;
 }
 
 /* Draw the conclusion from a failed attempt. False when this address has refused for good. */
@@ -258,13 +288,22 @@ static bool go_on(struct ra_ipmi_session *session, struct trial *trial,
     switch (verdict) {
     case RA_IPMI_PRIVILEGE:
         return turn_on_opensesspriv(session);
+    case RA_IPMI_FAULTY:
+        return turn_on_manufacturers(session);
+    case RA_IPMI_ODD:
+        if (turn_on_manufacturers(session))
+            return true;
+        session->workarounds &= session->options.workarounds | RA_IPMI_OPENSESSPRIV;
+        forget_suite(trial);
+        break;
     case RA_IPMI_NEXT_SUITE:
         forget_suite(trial);
         break;
     case RA_IPMI_SILENT:
         session->endpoint = (session->endpoint + 1) % session->probe.count;
+        /* The best suite again and again, for it is the network that is at fault more often. */
         if (session->endpoint == 0)
-            trial->next++;
+            trial->next = ++trial->silences % 2 != 0 ? 0 : trial->silences / 2;
         break;
     case RA_IPMI_BUSY:
         (void)ra_backoff_sleep(&trial->busy, trial->deadline);
@@ -298,8 +337,7 @@ static int try_suites(struct ra_ipmi_session *session, struct ra_deadline deadli
                             "one in the BMC, or set cipher",
                             ra_ipmi_client_endpoint(session));
     for (;;) {
-        struct attempt attempt = plan(session, trial.suites[trial.next],
-                                      trial.count > 1 || session->probe.count > 1, deadline);
+        struct attempt attempt = plan(session, &trial);
 
         if (try_to_open(session, &attempt, &verdict, err) == 0)
             return 0;
@@ -335,10 +373,42 @@ static int try_endpoints(struct ra_ipmi_session *session, struct ra_deadline dea
     return 0;
 }
 
+/* 0, or -1: the memory was wrong, or it is not to blame (*ret_wrong). */
+static int try_memory(struct ra_ipmi_session *session, struct ra_deadline deadline, bool *ret_wrong,
+                      struct ra_error *err)
+{
+    *ret_wrong = false;
+    if (look_for_bmc(session, false, deadline, err) != 0)
+        return -1;
+    if (try_endpoints(
+            session,
+            ra_deadline_earlier(deadline, ra_deadline_after_ms(session->options.silence_ms)),
+            err) == 0)
+        return 0;
+    /* A refused user is refused whatever the suite, and every try may count against him. */
+    *ret_wrong = err->kind != RA_ERROR_PERMISSION;
+    return -1;
+}
+
 int ra_ipmi_login(struct ra_ipmi_session *session, struct ra_deadline deadline,
                   struct ra_error *err)
 {
-    if (look_for_bmc(session, deadline, err) != 0 || try_endpoints(session, deadline, err) != 0)
+    bool wrong;
+
+    if (!session->probed && ra_ipmi_memory_recall(session)) {
+        if (try_memory(session, deadline, &wrong, err) == 0) {
+            ra_ipmi_memory_keep(session);
+            return 0;
+        }
+        if (!wrong)
+            return -1;
+        ra_log_note("%s: finding out again what this BMC needs", err->text);
+        ra_ipmi_memory_forget(session);
+        session->probed = false;
+    }
+    if (look_for_bmc(session, true, deadline, err) != 0 ||
+        try_endpoints(session, deadline, err) != 0)
         return -1;
+    ra_ipmi_memory_keep(session);
     return 0;
 }

@@ -109,6 +109,9 @@ bool ra_ipmi_packet_capabilities(const struct ra_ipmi_reply *reply,
     found.named_users = (status & 0x04) != 0;
     found.null_users = (status & 0x02) != 0;
     found.anonymous_users = (status & 0x01) != 0;
+    if (reply->data_bytes >= 7)
+        found.manufacturer = (uint32_t)reply->data[4] | (uint32_t)reply->data[5] << 8 |
+                             (uint32_t)reply->data[6] << 16;
     *ret_capabilities = found;
     return true;
 }

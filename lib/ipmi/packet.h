@@ -49,10 +49,11 @@ struct ra_ipmi_capabilities {
     bool version_1_5;
     bool version_2_0;
     bool auth_none, auth_md2, auth_md5, auth_password;
-    bool k_g_set;         /* the BMC has a K_g: sessions must use it */
-    bool named_users;     /* users with a name are enabled */
-    bool null_users;      /* users without a name, with a password */
-    bool anonymous_users; /* neither name nor password */
+    bool k_g_set;          /* the BMC has a K_g: sessions must use it */
+    bool named_users;      /* users with a name are enabled */
+    bool null_users;       /* users without a name, with a password */
+    bool anonymous_users;  /* neither name nor password */
+    uint32_t manufacturer; /* IANA enterprise number, 0 if it is not said */
 };
 
 bool ra_ipmi_packet_capabilities(const struct ra_ipmi_reply *reply,

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "ipmi/client.h"
+#include "ipmi/console.h"
 #include "ipmi/fault.h"
 #include "ipmi/login.h"
 
@@ -75,14 +76,22 @@ void ra_ipmi_session_close(struct ra_ipmi_session *session)
     ra_ipmi_guard_arm(&session->guard, ra_deadline_after_ms(CLOSE_MS));
     (void)ipmi_ctx_close(session->ctx); /* without an answer the BMC ends it by itself */
     ra_ipmi_guard_disarm(&session->guard);
+    ra_ipmi_client_drop(session);
+}
+
+void ra_ipmi_client_drop(struct ra_ipmi_session *session)
+{
     ipmi_ctx_destroy(session->ctx);
     session->ctx = NULL;
+    ra_ipmi_wire_close(session->wire);
+    session->wire = NULL;
 }
 
 void ra_ipmi_session_destroy(struct ra_ipmi_session *session)
 {
     if (session == NULL)
         return;
+    ra_ipmi_console_end(session);
     ra_ipmi_session_close(session);
     ra_ipmi_guard_destroy(&session->guard);
     explicit_bzero(session, sizeof(*session));

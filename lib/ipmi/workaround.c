@@ -83,3 +83,21 @@ unsigned ra_ipmi_workaround_bits_2_0(unsigned flags)
             bits |= table[i].bit_2_0;
     return bits;
 }
+
+unsigned ra_ipmi_workaround_of_manufacturer(uint32_t manufacturer)
+{
+    static const struct {
+        uint32_t manufacturer;
+        enum ra_ipmi_workaround flag;
+    } known[] = {
+        { 42, RA_IPMI_SUN20 }, /* Sun Microsystems */
+        { 343, RA_IPMI_INTEL20 },
+        { 10876, RA_IPMI_SUPERMICRO20 },
+        { 47488, RA_IPMI_SUPERMICRO20 }, /* the number that older Supermicro boards give */
+    };
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i].manufacturer == manufacturer)
+            return (unsigned)known[i].flag;
+    return 0;
+}

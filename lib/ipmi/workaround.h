@@ -6,6 +6,8 @@
 #ifndef RA_IPMI_WORKAROUND_H
 #define RA_IPMI_WORKAROUND_H
 
+#include <stdint.h>
+
 #include "base/error.h"
 #include "base/export.h"
 
@@ -40,5 +42,11 @@ RA_EXPORT_END
 /* FreeIPMI's own bits for ipmi_ctx_open_outofband() and _2_0(); flags of the other are left out. */
 unsigned ra_ipmi_workaround_bits_1_5(unsigned flags);
 unsigned ra_ipmi_workaround_bits_2_0(unsigned flags);
+
+/*
+ * The workarounds that the IPMI 2.0 logins of a manufacturer's known faulty BMCs need, by IANA
+ * enterprise number; 0 for others.
+ */
+unsigned ra_ipmi_workaround_of_manufacturer(uint32_t manufacturer);
 
 #endif

@@ -31,6 +31,7 @@
     X(domain_destroy)                                                                              \
     X(domain_abort_job)                                                                            \
     X(domain_resume)                                                                               \
+    X(domain_capacity)                                                                             \
     X(domain_xml)                                                                                  \
     X(emulator_covers)                                                                             \
     X(emulator_find)                                                                               \

@@ -70,8 +70,8 @@ enum ra_virt_condition ra_virt_domain_condition(int state, int reason, const cha
 }
 
 /*
- * In the call's thread. A migration pauses the guest at both ends, and a failed one may leave it so:
- * the job that is under way tells which of these it is.
+ * In the call's thread. A migration pauses the guest at both ends, and a failed one may leave it
+ * so: the job that is under way tells which of these it is.
  */
 static int read_job(virDomainPtr handle, struct ra_virt_domain_facts *facts, struct ra_error *err)
 {
@@ -133,6 +133,7 @@ struct domain_call {
     char *name;
     char *xml;
     unsigned flags;
+    virDomainInfo info;
     struct ra_virt_domain_facts facts;
 };
 
@@ -156,8 +157,11 @@ static struct domain_call *new_call(int (*run)(struct ra_virt_call *, struct ra_
 
     if (connection != NULL && virConnectRef(connection) == 0)
         self->connection = connection;
-    if (handle != NULL && virDomainRef(handle) == 0)
+    if (handle != NULL && virDomainRef(handle) == 0) {
         self->handle = handle;
+        /* Now, because every call of libvirt's, this one too, forgets the last error. */
+        self->name = ra_text_copy(virDomainGetName(handle));
+    }
     return self;
 }
 
@@ -178,8 +182,8 @@ static int run_find(struct ra_virt_call *call, struct ra_error *err)
 
     if (self->uuid != NULL) {
         self->handle = virDomainLookupByUUIDString(self->connection, self->uuid);
-        if (self->handle == NULL && (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN ||
-                                     self->name == NULL))
+        if (self->handle == NULL &&
+            (virGetLastErrorCode() != VIR_ERR_NO_DOMAIN || self->name == NULL))
             return ra_virt_error_take_lookup(err, "cannot look up domain %s", self->uuid);
     }
     if (self->handle == NULL) {
@@ -271,7 +275,7 @@ static int check_managed_save(struct domain_call *self, struct ra_error *err)
                             "domain %s has a managed save image, the memory of a guest: start it "
                             "with 'virsh start' and shut it down, or drop the image with 'virsh "
                             "managedsave-remove'",
-                            virDomainGetName(self->handle));
+                            self->name);
     return 0;
 }
 
@@ -302,10 +306,10 @@ static int run_undefine(struct ra_virt_call *call, struct ra_error *err)
     if (virDomainUndefineFlags(self->handle, flags) == 0)
         return 0;
     /* A driver without one of these (Xen's) has nothing that the flag would keep. */
-    if (virGetLastErrorCode() == VIR_ERR_INVALID_ARG && virDomainUndefineFlags(self->handle, 0) == 0)
+    if (virGetLastErrorCode() == VIR_ERR_INVALID_ARG &&
+        virDomainUndefineFlags(self->handle, 0) == 0)
         return 0;
-    return ra_virt_error_take(err, "cannot remove the definition of domain %s",
-                              virDomainGetName(self->handle));
+    return ra_virt_error_take(err, "cannot remove the definition of domain %s", self->name);
 }
 
 int ra_virt_domain_undefine(struct ra_virt_domain *domain, struct ra_deadline deadline,
@@ -349,8 +353,7 @@ static int run_shutdown(struct ra_virt_call *call, struct ra_error *err)
     struct domain_call *self = (struct domain_call *)call;
 
     if (virDomainShutdownFlags(self->handle, self->flags) != 0)
-        return ra_virt_error_take_lookup(err, "cannot ask domain %s to shut down",
-                                         virDomainGetName(self->handle));
+        return ra_virt_error_take_lookup(err, "cannot ask domain %s to shut down", self->name);
     return 0;
 }
 
@@ -370,8 +373,7 @@ static int run_destroy(struct ra_virt_call *call, struct ra_error *err)
     struct domain_call *self = (struct domain_call *)call;
 
     if (virDomainDestroyFlags(self->handle, self->flags) != 0)
-        return ra_virt_error_take_lookup(err, "cannot destroy domain %s",
-                                         virDomainGetName(self->handle));
+        return ra_virt_error_take_lookup(err, "cannot destroy domain %s", self->name);
     return 0;
 }
 
@@ -391,12 +393,13 @@ static int run_abort_job(struct ra_virt_call *call, struct ra_error *err)
 
     if (virDomainAbortJob(self->handle) == 0)
         return 0;
-    if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID) {
+    /* Nothing is under way, or the driver (Xen's) has no such thing. */
+    if (virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID ||
+        virGetLastErrorCode() == VIR_ERR_NO_SUPPORT) {
         virResetLastError();
         return 0;
     }
-    return ra_virt_error_take_lookup(err, "cannot cancel the job of domain %s",
-                                     virDomainGetName(self->handle));
+    return ra_virt_error_take_lookup(err, "cannot cancel the job of domain %s", self->name);
 }
 
 int ra_virt_domain_abort_job(struct ra_virt_domain *domain, struct ra_deadline deadline,
@@ -413,8 +416,7 @@ static int run_resume(struct ra_virt_call *call, struct ra_error *err)
     struct domain_call *self = (struct domain_call *)call;
 
     if (virDomainResume(self->handle) != 0)
-        return ra_virt_error_take_lookup(err, "cannot resume domain %s",
-                                         virDomainGetName(self->handle));
+        return ra_virt_error_take_lookup(err, "cannot resume domain %s", self->name);
     return 0;
 }
 
@@ -432,8 +434,7 @@ static int run_xml(struct ra_virt_call *call, struct ra_error *err)
 
     self->xml = virDomainGetXMLDesc(self->handle, 0);
     if (self->xml == NULL)
-        return ra_virt_error_take_lookup(err, "cannot read the XML of domain %s",
-                                         virDomainGetName(self->handle));
+        return ra_virt_error_take_lookup(err, "cannot read the XML of domain %s", self->name);
     return 0;
 }
 
@@ -446,5 +447,27 @@ int ra_virt_domain_xml(struct ra_virt_domain *domain, struct ra_deadline deadlin
                          domain->facts.name) != 0)
         return -1;
     *ret_xml = ra_steal_ptr(&self->xml);
+    return 0;
+}
+
+static int run_info(struct ra_virt_call *call, struct ra_error *err)
+{
+    struct domain_call *self = (struct domain_call *)call;
+
+    if (virDomainGetInfo(self->handle, &self->info) != 0)
+        return ra_virt_error_take_lookup(err, "cannot read the size of domain %s", self->name);
+    return 0;
+}
+
+int ra_virt_domain_capacity(struct ra_virt_domain *domain, struct ra_deadline deadline,
+                            unsigned *ret_cpus, uint64_t *ret_memory_kib, struct ra_error *err)
+{
+    ra_auto_virt_call struct domain_call *self = new_call(run_info, NULL, domain->handle);
+
+    if (ra_virt_call_run(&self->call, deadline, err, "reading the size of domain %s",
+                         domain->facts.name) != 0)
+        return -1;
+    *ret_cpus = self->info.nrVirtCpu;
+    *ret_memory_kib = self->info.maxMem;
     return 0;
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -102,6 +103,10 @@ int ra_virt_domain_abort_job(struct ra_virt_domain *domain, struct ra_deadline d
 /* Let a paused guest run. */
 int ra_virt_domain_resume(struct ra_virt_domain *domain, struct ra_deadline deadline,
                           struct ra_error *err);
+
+/* The number of virtual CPUs and the memory that the domain may use, as virDomainGetInfo has it. */
+int ra_virt_domain_capacity(struct ra_virt_domain *domain, struct ra_deadline deadline,
+                            unsigned *ret_cpus, uint64_t *ret_memory_kib, struct ra_error *err);
 
 /* The domain's XML as it is now; new memory that the caller frees. */
 int ra_virt_domain_xml(struct ra_virt_domain *domain, struct ra_deadline deadline, char **ret_xml,

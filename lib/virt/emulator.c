@@ -18,8 +18,7 @@
 #include "base/number.h"
 #include "base/text.h"
 
-#define TERM_MS         10000
-#define ARGUMENTS_BYTES (256 * 1024)
+#define TERM_MS 10000
 
 static const char *proc_directory = "/proc";
 static const char *pid_file_directory = "/run/libvirt/qemu";
@@ -50,128 +49,197 @@ static bool is_name_argument(const char *argument, const char *name)
            (argument[length] == '\0' || (argument[length] == ',' && argument[length + 1] != ','));
 }
 
+/*
+ * Looking at a process ends in yes, no, or cannot tell (-1 with *err). A process that has gone
+ * meanwhile is a no; anything else that goes wrong must not become the proof that it is none.
+ */
+enum answer { CANNOT_TELL = -1, NO, YES };
+
+static enum answer gone_or_error(const char *what, struct ra_error *err)
+{
+    if (errno == ENOENT || errno == ESRCH)
+        return NO;
+    (void)ra_error_set_errno(err, errno, "cannot look at a process: %s", what);
+    return CANNOT_TELL;
+}
+
 /* A name of QEMU's system emulators; "qemu-kvm" and "kvm" are those of distributions. */
-static bool is_emulator(int process)
+static bool is_emulator_name(const char *name)
 {
-    char target[PATH_MAX];
-    ssize_t length = readlinkat(process, "exe", target, sizeof(target) - 1);
-    const char *base;
-
-    if (length <= 0)
-        return false;
-    target[length] = '\0';
-    base = strrchr(target, '/');
-    base = base == NULL ? target : base + 1;
-    return ra_text_starts_with(base, "qemu-") || ra_text_starts_with(base, "kvm");
+    return ra_text_starts_with(name, "qemu-") || ra_text_starts_with(name, "kvm");
 }
 
-/* The whole argument vector; the words are separated by NUL bytes. Returns its length. */
-static size_t read_arguments(int process, char *buffer, size_t size_bytes)
-{
-    ra_auto_close int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
-    size_t used = 0;
-    ssize_t count;
-
-    if (fd < 0)
-        return 0;
-    while (used < size_bytes - 1 && (count = read(fd, buffer + used, size_bytes - 1 - used)) > 0)
-        used += (size_t)count;
-    buffer[used] = '\0';
-    return used;
-}
-
-static bool has_name(int process, const char *name)
-{
-    ra_auto_free char *arguments = malloc(ARGUMENTS_BYTES);
-    const char *previous = "";
-    size_t length;
-
-    if (arguments == NULL)
-        abort();
-    length = read_arguments(process, arguments, ARGUMENTS_BYTES);
-    for (size_t at = 0; at < length; at += strlen(arguments + at) + 1) {
-        if (ra_text_equal(previous, "-name") && is_name_argument(arguments + at, name))
-            return true;
-        previous = arguments + at;
-    }
-    return false;
-}
-
-/* The letter of /proc/PID/stat, which follows the last ')'; 'X' for a process that is gone. */
-static char read_state(int process)
+/* /proc/PID/stat, proc(5): the name in parentheses, the state, and the number of threads. */
+static bool read_stat(int process, char name[64], char *ret_state, int64_t *ret_threads)
 {
     ra_auto_close int fd = openat(process, "stat", O_RDONLY | O_CLOEXEC);
-    char text[512];
+    ra_auto_text_list char **fields = NULL;
+    char text[1024];
     ssize_t count = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-    const char *end;
+    size_t known = 0;
+    char *begin;
+    char *end;
 
     if (count <= 0)
-        return 'X';
+        return false;
     text[count] = '\0';
+    begin = strchr(text, '(');
     end = strrchr(text, ')');
-    return end == NULL || end[1] != ' ' ? 'X' : end[2];
-}
-
-/*
- * Hold the process first, look at it then: if it still runs after the look, what was seen is its
- * own. True if it is the guest's.
- */
-static bool examine(int64_t pid, const char *name, struct ra_virt_emulator *ret_emulator)
-{
-    ra_auto_free char *path = ra_text_format("%s/%lld", proc_directory, (long long)pid);
-    ra_auto_close int process = -1;
-    ra_auto_close int pidfd = -1;
-    char state;
-
-    process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (process < 0 || !is_emulator(process) || !has_name(process, name))
+    if (begin == NULL || end == NULL)
         return false;
-    pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-    /* Once more: the descriptor could be that of a process that took over the number. */
-    if (pidfd < 0 || !is_emulator(process) || !has_name(process, name))
+    fields = ra_text_split(end + 1, " ");
+    while (fields[known] != NULL)
+        known++;
+    *end = '\0';
+    ra_text_join(name, 64, begin + 1, "", "");
+    if (known < 18 || ra_number_parse_integer(fields[17], ret_threads) != 0)
         return false;
-    state = read_state(process);
-    if (state == 'Z' || state == 'X')
-        return false;
-    *ret_emulator = (struct ra_virt_emulator){ .pid = (pid_t)pid,
-                                               .stopped = state == 'T' || state == 't',
-                                               .pidfd = ra_steal_fd(&pidfd) };
+    *ret_state = fields[0][0];
     return true;
 }
 
-static bool find_by_pid_file(const char *name, struct ra_virt_emulator *ret_emulator)
+/*
+ * Is the executable a QEMU? A process whose first thread has ended has no executable any more;
+ * while its other threads are stuck in the kernel it may still write, and nobody can say whose it
+ * was.
+ */
+static enum answer is_emulator(int process, struct ra_error *err)
+{
+    char target[PATH_MAX];
+    ssize_t length = readlinkat(process, "exe", target, sizeof(target) - 1);
+    char name[64];
+    char state;
+    int64_t threads;
+    int errnum = errno;
+    const char *base;
+
+    if (length < 0 && errnum == ENOENT && read_stat(process, name, &state, &threads) &&
+        state == 'Z' && threads > 1 && is_emulator_name(name)) {
+        (void)ra_error_set(err, RA_ERROR_BUSY, "a QEMU process is ending and stuck in the kernel");
+        return CANNOT_TELL;
+    }
+    errno = errnum;
+    if (length < 0)
+        return gone_or_error("readlink exe", err);
+    target[length] = '\0';
+    base = strrchr(target, '/');
+    return is_emulator_name(base == NULL ? target : base + 1) ? YES : NO;
+}
+
+/* The whole argument vector has -name guest=NAME; its words are separated by NUL bytes. */
+static enum answer has_name(int process, const char *name, struct ra_error *err)
+{
+    ra_auto_close int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
+    ra_auto_text_buffer struct ra_text_buffer arguments = { 0 };
+    const char *previous = "";
+    char chunk[4096];
+    ssize_t count = -1;
+
+    while (fd >= 0 && (count = read(fd, chunk, sizeof(chunk))) > 0)
+        ra_text_buffer_add_bytes(&arguments, chunk, (size_t)count);
+    if (count < 0)
+        return gone_or_error("read cmdline", err);
+    ra_text_buffer_add(&arguments, "");
+    for (size_t at = 0; at < arguments.used_bytes; at += strlen(arguments.data + at) + 1) {
+        if (ra_text_equal(previous, "-name") && is_name_argument(arguments.data + at, name))
+            return YES;
+        previous = arguments.data + at;
+    }
+    return NO;
+}
+
+/*
+ * A guest is what has the arguments and the executable; what has the arguments alone may be a QEMU
+ * under a name of its own, so it is not touched, and not nothing either.
+ *
+ * Look, hold the process, look again: what is the guest's before and after was so all the time,
+ * and the pidfd is that of the process looked at, because its number was in use.
+ */
+static enum answer examine(int64_t pid, const char *name, struct ra_virt_emulator *ret_emulator,
+                           struct ra_error *err)
+{
+    ra_auto_free char *path = ra_text_format("%s/%lld", proc_directory, (long long)pid);
+    ra_auto_close int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    ra_auto_close int pidfd = -1;
+    enum answer answer = process < 0 ? gone_or_error("open", err) : is_emulator(process, err);
+    char ignored[64];
+    char state = 'X';
+    int64_t threads;
+    enum answer named =
+        answer == CANNOT_TELL || process < 0 ? answer : has_name(process, name, err);
+
+    if (named != YES)
+        return named;
+    if (answer == NO) {
+        (void)ra_error_set(err, RA_ERROR_BUSY,
+                           "process %lld has the arguments of the QEMU of guest %s, but another "
+                           "executable",
+                           (long long)pid, name);
+        return CANNOT_TELL;
+    }
+    pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+    if (pidfd < 0)
+        return gone_or_error("pidfd_open", err);
+    answer = has_name(process, name, err);
+    if (answer != YES)
+        return answer;
+    (void)read_stat(process, ignored, &state, &threads);
+    *ret_emulator = (struct ra_virt_emulator){ .pid = (pid_t)pid,
+                                               .stopped = state == 'T' || state == 't',
+                                               .pidfd = ra_steal_fd(&pidfd) };
+    return YES;
+}
+
+static enum answer examine_pid_file(const char *name, struct ra_virt_emulator *ret_emulator,
+                                    struct ra_error *err)
 {
     ra_auto_free char *path = ra_text_format("%s/%s.pid", pid_file_directory, name);
     ra_auto_free char *text = NULL;
     int64_t pid;
 
+    /* A pid file is a short cut, no more: without it, or with a wrong one, all are looked at. */
     if (ra_file_read(path, 64, &text, NULL) != 0)
-        return false;
+        return NO;
     text[strcspn(text, "\n")] = '\0';
-    return ra_number_parse_integer(text, &pid) == 0 && pid > 1 && pid <= INT_MAX &&
-           examine(pid, name, ret_emulator);
+    if (ra_number_parse_integer(text, &pid) != 0 || pid <= 1 || pid > INT_MAX)
+        return NO;
+    return examine(pid, name, ret_emulator, err);
+}
+
+static enum answer examine_all(const char *name, struct ra_virt_emulator *ret_emulator,
+                               struct ra_error *err)
+{
+    ra_auto_closedir DIR *directory = opendir(proc_directory);
+    struct dirent *entry;
+    enum answer answer = NO;
+    int64_t pid;
+
+    if (directory == NULL) {
+        (void)ra_error_set_errno(err, errno, "cannot read %s", proc_directory);
+        return CANNOT_TELL;
+    }
+    while (answer == NO && (errno = 0, entry = readdir(directory)) != NULL) {
+        if (ra_number_parse_integer(entry->d_name, &pid) == 0 && pid > 1 && pid <= INT_MAX)
+            answer = examine(pid, name, ret_emulator, err);
+    }
+    if (answer == NO && errno != 0) {
+        (void)ra_error_set_errno(err, errno, "cannot read %s", proc_directory);
+        return CANNOT_TELL;
+    }
+    return answer;
 }
 
 int ra_virt_emulator_find(const char *name, struct ra_virt_emulator *ret_emulator,
                           struct ra_error *err)
 {
-    ra_auto_closedir DIR *directory = NULL;
-    struct dirent *entry;
-    int64_t pid;
+    enum answer answer = examine_pid_file(name, ret_emulator, err);
 
-    if (find_by_pid_file(name, ret_emulator))
-        return 0;
-    directory = opendir(proc_directory);
-    if (directory == NULL)
-        return ra_error_set_errno(err, errno, "cannot read %s", proc_directory);
-    while (errno = 0, (entry = readdir(directory)) != NULL) {
-        if (ra_number_parse_integer(entry->d_name, &pid) == 0 && pid > 1 && pid <= INT_MAX &&
-            examine(pid, name, ret_emulator))
-            return 0;
-    }
-    if (errno != 0)
-        return ra_error_set_errno(err, errno, "cannot read %s", proc_directory);
-    return ra_error_set(err, RA_ERROR_NOT_FOUND, "no QEMU process of this node has guest=%s", name);
+    if (answer == NO)
+        answer = examine_all(name, ret_emulator, err);
+    if (answer == NO)
+        return ra_error_set(err, RA_ERROR_NOT_FOUND, "no QEMU process of this node has guest=%s",
+                            name);
+    return answer == YES ? 0 : -1;
 }
 
 /* True once the process is gone. */

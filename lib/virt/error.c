@@ -62,8 +62,8 @@ __attribute__((format(printf, 3, 0))) static int take(struct ra_error *err, bool
 
     (void)vsnprintf(text, sizeof(text), context, args);
     (void)ra_error_set(err,
-                       is_lookup && code == VIR_ERR_NO_DOMAIN ? RA_ERROR_NOT_FOUND :
-                                                                ra_virt_error_kind(code, part),
+                       is_lookup && code == VIR_ERR_NO_DOMAIN ? RA_ERROR_NOT_FOUND
+                                                              : ra_virt_error_kind(code, part),
                        "%s: %s", text, virGetLastErrorMessage());
     virResetLastError();
     return -1;

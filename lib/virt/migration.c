@@ -50,8 +50,11 @@ static int run_migrate(struct ra_virt_call *call, struct ra_error *err)
     if (rc == 0)
         rc = virDomainMigrateToURI3(self->handle, self->remote_uri, params, (unsigned)count,
                                     self->flags);
-    if (rc != 0)
+    if (rc != 0) {
         (void)ra_virt_error_take(err, "libvirt cannot migrate it");
+        if (err->kind == RA_ERROR_BUSY)
+            err->kind = RA_ERROR_SYSTEM; /* BUSY has a meaning of its own here */
+    }
     virTypedParamsFree(params, count);
     return rc;
 }
@@ -199,10 +202,10 @@ static int give_up(struct ra_virt_domain *domain, struct migrate_call *self,
     over = cancel(domain, self,
                   ra_deadline_earlier(deadline, ra_deadline_after_ms(RA_VIRT_CANCEL_MS)));
     if (!over)
-        return ra_error_set(err, RA_ERROR_TIMEOUT,
-                            "the migration was given up (%s) and could not be cancelled: its job "
-                            "is still running",
-                            cause);
+        return ra_error_set(err, RA_ERROR_BUSY,
+                            "the migration was given up (%s) and could not be cancelled within "
+                            "%d ms",
+                            cause, RA_VIRT_CANCEL_MS);
     if (ra_virt_call_result(&self->call, NULL) == 0)
         return 0; /* it was quicker */
     return ra_error_set(err, RA_ERROR_TIMEOUT, "the migration was cancelled, %s%s%s", cause,
@@ -226,8 +229,8 @@ int ra_virt_migration_run(struct ra_virt_domain *domain, const struct ra_virt_mi
                           cancel_fd))
         return ra_virt_call_result(&self->call, err);
     return give_up(domain, self, deadline,
-                   poll(&asked, 1, 0) > 0 ? "the cluster ended the action" :
-                                            "it did not end within the action's timeout",
+                   poll(&asked, 1, 0) > 0 ? "the cluster ended the action"
+                                          : "it did not end within the action's timeout",
                    err);
 }
 

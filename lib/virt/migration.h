@@ -31,8 +31,9 @@ struct ra_virt_migration {
  * `cancel_fd` (-1: none) becomes readable, or RA_VIRT_CANCEL_MS before the deadline, the migration
  * is cancelled. The result says what libvirt said; where the guest is now, both daemons know.
  *
- * Errors: TIMEOUT (given up; the text says how far it came, or that it could not be cancelled),
- * else libvirt's reason.
+ * Errors: TIMEOUT (given up and cancelled; the text says how far it came); BUSY (given up, and it
+ * could not be cancelled: it may still succeed, so nothing of it may be cleaned up); else libvirt's
+ * reason, and it is over.
  */
 int ra_virt_migration_run(struct ra_virt_domain *domain, const struct ra_virt_migration *migration,
                           struct ra_deadline deadline, int cancel_fd, struct ra_error *err);

@@ -40,8 +40,8 @@ static bool is_plain(const char *text)
     return *text != '\0';
 }
 
-int ra_virt_uri_remote(const char *local, const char *transport, const char *user,
-                       const char *host, char **ret_uri, struct ra_error *err)
+int ra_virt_uri_remote(const char *local, const char *transport, const char *user, const char *host,
+                       char **ret_uri, struct ra_error *err)
 {
     RA_CLEANUP(cleanup_uri) xmlURIPtr parsed = xmlParseURI(local);
     bool has_user = !ra_text_is_empty(user);
@@ -50,8 +50,8 @@ int ra_virt_uri_remote(const char *local, const char *transport, const char *use
     if (parsed == NULL || parsed->scheme == NULL)
         return ra_error_set(err, RA_ERROR_CONFIG, "'%s' is not a libvirt connection URI", local);
     if (!is_plain(host))
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "'%s' cannot be the host of a URI: set remoteuri", host);
+        return ra_error_set(err, RA_ERROR_CONFIG, "'%s' cannot be the host of a URI: set remoteuri",
+                            host);
     if (has_user && !is_plain(user))
         return ra_error_set(err, RA_ERROR_CONFIG,
                             "migration_user '%s' cannot stand in a URI: allowed are letters, "
@@ -60,8 +60,7 @@ int ra_virt_uri_remote(const char *local, const char *transport, const char *use
     *ret_uri = ra_text_format("%.*s%s%s://%s%s%s%s", (int)strcspn(parsed->scheme, "+"),
                               parsed->scheme, has_transport ? "+" : "",
                               has_transport ? transport : "", has_user ? user : "",
-                              has_user ? "@" : "", host,
-                              parsed->path == NULL ? "/" : parsed->path);
+                              has_user ? "@" : "", host, parsed->path == NULL ? "/" : parsed->path);
     return 0;
 }
 

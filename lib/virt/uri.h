@@ -23,8 +23,8 @@ char *ra_virt_uri_add_suffix(const char *host, const char *suffix);
  * the caller frees. Errors: CONFIG (`local` is not a URI with a scheme; a host or user that
  * cannot stand in one).
  */
-int ra_virt_uri_remote(const char *local, const char *transport, const char *user,
-                       const char *host, char **ret_uri, struct ra_error *err);
+int ra_virt_uri_remote(const char *local, const char *transport, const char *user, const char *host,
+                       char **ret_uri, struct ra_error *err);
 
 /*
  * The URI for the data stream to `host`, in the form that the driver of `local` reads; port 0

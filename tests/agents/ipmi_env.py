@@ -5,7 +5,6 @@ Each Bmc has a port, a directory and a chassis program of its own, so tests do n
 """
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from conftest import FENCE_DIR, run_fence
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "fakes"))
 from udp_relay import (OPEN_SESSION_RESPONSE, RAKP_2, RAKP_4, Faults, Relay, all_of,  # noqa: E402, F401
-                       message_of, with_data, with_reply, with_status)
+                       message_of, payload_type, with_data, with_reply, with_status)
 
 OFF, SUCCESS, FAILURE = 2, 0, 1
 AGENT = FENCE_DIR / "fence_ipmi"
@@ -162,8 +161,7 @@ class Bmc:
 
     def stop(self):
         if self.process is not None:
-            self.process.send_signal(signal.SIGCONT)
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
             self.process.wait()
             self.process = None
 

@@ -9,8 +9,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from configobj import ConfigObj
 from conftest import run_fence, wait_until
-from ipmi_env import (OFF, PASSWORD, SUCCESS, USER, Bmc, assert_failure, assert_success, bmc,  # noqa: F401
+from ipmi_env import (AGENT, OFF, PASSWORD, SUCCESS, USER, Bmc, assert_failure, assert_success, bmc,  # noqa: F401
                       fence)
 
 
@@ -204,3 +205,67 @@ class TestMetadata:
         assert ".SH OPTIONS" in run_fence(None, "-o", "manpage").out
         assert "--ip=" in run_fence(None, "--help").out
         assert run_fence(None, "--version").out.startswith("fence_ipmi ")
+
+
+class TestNames:
+    """Called by a name that fence-agents has for a maker's BMC, it is that agent."""
+
+    @pytest.fixture(params=["fence_ipmilan", "fence_ipmilanplus", "fence_ilo3", "fence_ilo4",
+                            "fence_ilo5", "fence_idrac", "fence_imm"])
+    def name(self, request, tmp_path):
+        link = tmp_path / request.param
+        link.symlink_to(AGENT)
+        return link
+
+    def test_name_and_work(self, bmc, name):
+        def call(request):
+            return subprocess.run([name], input="".join(f"{k}={v}\n" for k, v in request.items()),
+                                  capture_output=True, text=True)
+
+        tree = ElementTree.fromstring(call({"action": "metadata"}).stdout)
+        assert tree.get("name") == name.name
+        waits = {each.get("name"): each.find("content").get("default")
+                 for each in tree.iter("parameter")}
+        assert waits["power_wait"] == ("4" if name.name == "fence_ilo3" else "0")
+        assert call(bmc.login(action="status")).stdout == "Status: ON\n"
+        failed = call(bmc.login(action="status", passwd="wrong"))
+        assert failed.stderr.startswith(f"{name.name}: ")
+
+
+class TestScenarios:
+    """The scenarios of fence-agents' tests/actions.d, in the three ways of its fence_testing.py."""
+
+    SCENARIOS = {
+        "status": [("status", (0, 2))],
+        "power-on-off": [("on", (0,)), ("status", (0,)), ("off", (0,)), ("status", (2,))],
+        "list": [("list", (0,))],
+    }
+
+    @pytest.fixture
+    def device(self, tmp_path):
+        config = ConfigObj(str(Path(__file__).parent / "fence_testing/fence_ipmi.cfg"), unrepr=True)
+        options = config["options"]
+        assert options["passwd"][0] == PASSWORD and options["login"][0] == USER
+        with Bmc(tmp_path / "bmc", port=int(options["ipport"][0])):
+            yield config
+
+    @staticmethod
+    def call(device, action, way):
+        options = device["options"]
+        if way == "stdin":
+            lines = "".join(f"{name}={words[0]}\n" for name, words in options.items())
+            return subprocess.run([device["agent"]], input=f"{lines}action={action}", text=True,
+                                  capture_output=True)
+        words = []
+        for value, long, short in options.values():
+            words += [long if way == "longopt" else short, value]
+        words += [f"--action={action}"] if way == "longopt" else ["-o", action]
+        return subprocess.run([device["agent"], *words], capture_output=True, text=True)
+
+    @pytest.mark.parametrize("way", ["stdin", "getopt", "longopt"])
+    @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
+    def test_scenario(self, device, scenario, way):
+        for action, codes in self.SCENARIOS[scenario]:
+            done = self.call(device, action, way)
+            assert done.returncode in codes
+            assert done.stderr == ""

@@ -150,9 +150,7 @@ def test_help_is_for_a_person(agent):
 # Parameters of the stock agent that are not here yet; each one that arrives leaves this list.
 NOT_YET = {
     "VirtualDomain": {
-        "migrate_options", "monitor_scripts", "autoset_utilization_cpu",
-        "autoset_utilization_hv_memory", "autoset_utilization_host_memory", "unset_utilization_cpu",
-        "unset_utilization_hv_memory", "unset_utilization_host_memory", "save_config_on_stop",
+        "migrate_options", "monitor_scripts", "save_config_on_stop",
         "sync_config_on_stop", "snapshot", "backingfile", "stateless", "copyindirs",
         "start_resources",
     },

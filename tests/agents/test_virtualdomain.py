@@ -325,7 +325,7 @@ def test_fault_07_a_guest_that_qemu_refuses_fails_at_once(node, guest, tmp_path)
 
 def test_fault_07_a_guest_that_dies_right_after_its_start_fails_at_once(node, guest):
     """The hook kills QEMU as soon as libvirt calls the guest started, as a crash of QEMU would."""
-    hook(node, 'case "$2" in started) (sleep 0.05; kill -KILL $(cat /run/libvirt/qemu/$1.pid)) '
+    hook(node, 'case "$2" in started) (kill -KILL $(cat /run/libvirt/qemu/$1.pid)) '
                '</dev/null >/dev/null 2>&1 & ;; esac')
     start = agent(node, guest)("start")
     assert start.rc == GENERIC and start.seconds < 20, start
@@ -394,9 +394,11 @@ def test_fault_12_paused_on_an_io_error_is_a_failure(node, tmp_path, boot):
 
 
 def test_a_panicked_guest_is_a_failure(node, tmp_path, boot):
-    guest = Guest(tmp_path, boot, options="rdinit=/nowhere", on_crash="preserve")
+    guest = Guest(tmp_path, boot, options="unknown_nmi_panic", on_crash="preserve")
     vm = agent(node, guest)
     assert vm("start").rc == 0
+    guest.wait_up()
+    node.virsh("inject-nmi", guest.name)
     wait_until(lambda: node.state(guest.name) == "crashed", 60, "its kernel panicked")
     monitor = vm("monitor")
     assert monitor.rc == GENERIC and "panicked" in monitor.reason
@@ -458,7 +460,7 @@ def test_fault_08_daemon_hangs(node, guest):
     assert stop.rc == 0 and node.qemu_pids(guest.name) == []
     start = vm("start", timeout_s=6)
     assert start.rc == GENERIC and start.seconds < 6
-    assert "timed out while connecting to qemu:///system" in start.reason
+    assert "timed out while connecting to libvirt" in start.reason
     assert vm("validate-all", timeout_s=5).rc == GENERIC
     node.signal_daemon(signal.SIGCONT)
     wait_until(lambda: is_gone(node, guest.name), 20, "the daemon saw it end, and started nothing")
@@ -559,9 +561,9 @@ def test_crm_resource_validates(node, guest):
 def slow(nodes, vm, **kwargs):
     """A migration that takes minutes, under way, as a process."""
     process = vm.start_process("migrate_to", meta=TO_2, migration_speed="1", **kwargs)
-    wait_until(lambda: "Outgoing" in nodes[0].run("virsh", "-c", "qemu:///system", "domjobinfo",
-                                                  "guest1", check=False).stdout,
-               20, "the migration is under way")
+    wait_until(lambda: re.search(r"Memory processed: +[1-9]", nodes[0].run(
+        "virsh", "-c", "qemu:///system", "domjobinfo", "guest1", check=False).stdout),
+               20, "memory is being sent")
     wait_until(lambda: nodes[1].state("guest1") == "paused", 20, "the target waits for it")
     return process
 
@@ -682,7 +684,7 @@ def test_fault_10_a_cancelled_migration_leaves_nothing(nodes, pair):
     kill_agent(nodes[0], "migrate_to", "TERM")
     err = process.communicate()[1]
     assert time.monotonic() - began < 5.5
-    assert "the migration was cancelled" in err and "MiB" in err
+    assert re.search("the migration was (cancelled|given up)", err)
     assert_stayed(nodes)
 
 
@@ -721,16 +723,22 @@ def test_fault_11_a_guest_that_is_on_the_target_too_is_not_migrated(nodes, pair,
     assert nodes[0].state(guest.name) == "running" and nodes[1].state(guest.name) == "running"
 
 
-def test_a_disk_that_the_target_does_not_see_is_named(nodes, tmp_path, boot):
+@pytest.mark.parametrize("part", ["disk", "console"])
+def test_what_the_target_does_not_have_is_the_reason(nodes, tmp_path, boot, part):
+    """Checked by libvirt before any memory is sent: shared storage on the source, files on the target."""
+    guest = Guest(tmp_path, boot, devices=disk(tmp_path / "disk.img") if part == "disk" else "")
     nodes[0].run("mkdir", "-p", "/run/only-here")
-    guest = Guest(tmp_path, boot, devices=disk(tmp_path / "disk.img"))
-    nodes[0].run("cp", tmp_path / "disk.img", "/run/only-here/disk.img")
-    guest.edit(str(tmp_path / "disk.img"), "/run/only-here/disk.img")
-    guest.edit('cache="none"', 'cache="none"')
+    if part == "disk":
+        nodes[0].run("cp", tmp_path / "disk.img", "/run/only-here/disk.img")
+        guest.edit(str(tmp_path / "disk.img"), "/run/only-here/disk.img")
+        words = "shared storage"
+    else:
+        guest.edit(str(guest.console), "/run/only-here/console")
+        words = "/run/only-here/console"
     vm = agent(nodes[0], guest, migration_transport="tls")
     assert vm("start").rc == 0
     outcome = vm("migrate_to", meta=TO_2)
-    assert outcome.rc == GENERIC and "/run/only-here/disk.img" in outcome.reason
+    assert outcome.rc == GENERIC and words in outcome.reason
     assert_stayed(nodes)
 
 

@@ -6,12 +6,10 @@ where libvirt keeps things; two nodes are joined by a cable. What a test needs f
 through virsh in the node.
 """
 
-import os
+import functools
 import re
 import signal
 import subprocess
-import textwrap
-import time
 import uuid
 from pathlib import Path
 
@@ -109,6 +107,14 @@ class Pki:
             (pki / place).write_bytes(source.read_bytes())
 
 
+@functools.cache
+def sanitizer_preload(program):
+    """What an agent built with ASan needs: libvirt's calls of libtirpc are intercepted, and ASan looks
+    for the real ones once, at its start, when libvirt is not loaded yet."""
+    linked = re.search(r"libasan\S* => (\S+)", run("ldd", program).stdout)
+    return ["env", f"LD_PRELOAD={linked[1]} libtirpc.so.3"] if linked else []
+
+
 class NodeAgent(Agent):
     """The agent, called inside a node."""
 
@@ -117,7 +123,7 @@ class NodeAgent(Agent):
         self.node = node
 
     def start_process(self, action, prefix=(), **kwargs):
-        command = self.node.command(*prefix, self.path, action)
+        command = self.node.command(*prefix, *sanitizer_preload(self.path), self.path, action)
         return subprocess.Popen(command, env=self.environment(**kwargs), stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -179,9 +185,11 @@ class Node:
                    DAEMON_S, f"libvirtd of {self.name} answers")
 
     def signal_daemon(self, number):
-        """Signal libvirtd itself; the process we hold is nsenter's child or libvirtd."""
+        """Signal libvirtd itself. The process we hold is nsenter, which stops when its child does."""
         pid = int(self.run("cat", "/run/libvirtd.pid").stdout)
         self.run("kill", f"-{signal.Signals(number).name.removeprefix('SIG')}", pid)
+        if number != signal.SIGSTOP:
+            self.daemon.send_signal(signal.SIGCONT)
 
     def kill_daemon(self):
         self.signal_daemon(signal.SIGKILL)
@@ -202,7 +210,7 @@ class Node:
         done = self.run("virsh", "-c", "qemu:///system", "domstate", name, check=False)
         if done.returncode == 0:
             return done.stdout.strip()
-        assert "failed to get domain" in done.stderr, done.stderr
+        assert "failed to get domain" in done.stderr or "Domain not found" in done.stderr, done.stderr
         return "absent"
 
     def end_guests(self):

@@ -26,6 +26,9 @@ class Faults:
 
     # A slow BMC, or a long way to it: seconds added to each reply.
     delay_s: float = 0.0
+    # An overloaded one: up to so many seconds more, different for each reply, so that they overtake
+    # each other and come after the request was sent again.
+    jitter_s: float = 0.0
     # A bad network: the share of packets lost, each way.
     loss: float = 0.0
     # A switch loop or a retransmitting link: how many extra copies of each packet arrive.
@@ -144,7 +147,7 @@ class Relay:
             at = self.random.randrange(len(packet))
             packet = packet[:at] + bytes([packet[at] ^ (1 << self.random.randrange(8))]) + packet[at + 1:]
         self.replies.append(packet)
-        due = time.monotonic() + faults.delay_s
+        due = time.monotonic() + faults.delay_s + self.random.random() * faults.jitter_s
         if faults.foreign:
             self.queue.append((due, self.front, of_another_session(packet), client))
         for _ in range(1 + faults.copies):

@@ -55,7 +55,9 @@ class Verdict:
 
     def __str__(self):
         summary = f"{self.acknowledged} acknowledged writes in {self.generations} boots"
-        return "\n".join([summary + (", one writer at a time, none lost" if not self.problems else ":")] + self.problems)
+        if not self.problems:
+            return f"{summary}, one writer at a time, none lost"
+        return "\n".join([f"{summary}:", *self.problems])
 
 
 def read_ring(image):

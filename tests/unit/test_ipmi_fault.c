@@ -44,7 +44,7 @@ static void each_number_has_its_verdict_and_advice(void **state)
 {
     (void)state;
     assert_fault(IPMI_ERR_USERNAME_INVALID, RA_IPMI_FINAL, RA_ERROR_PERMISSION, "check username");
-    assert_fault(IPMI_ERR_PASSWORD_INVALID, RA_IPMI_FINAL, RA_ERROR_PERMISSION, "check password");
+    assert_fault(IPMI_ERR_PASSWORD_INVALID, RA_IPMI_FAULTY, RA_ERROR_PERMISSION, "check password");
     assert_fault(IPMI_ERR_K_G_INVALID, RA_IPMI_FINAL, RA_ERROR_PERMISSION, "set hexadecimal_kg");
     assert_fault(IPMI_ERR_PRIVILEGE_LEVEL_CANNOT_BE_OBTAINED, RA_IPMI_PRIVILEGE,
                  RA_ERROR_PERMISSION, "privlvl");
@@ -56,7 +56,7 @@ static void each_number_has_its_verdict_and_advice(void **state)
     assert_fault(IPMI_ERR_BMC_BUSY, RA_IPMI_BUSY, RA_ERROR_BUSY, "busy");
     assert_fault(IPMI_ERR_SESSION_TIMEOUT, RA_IPMI_SILENT, RA_ERROR_TIMEOUT, "timed out");
     assert_fault(IPMI_ERR_SYSTEM_ERROR, RA_IPMI_SILENT, RA_ERROR_UNREACHABLE, "no way");
-    assert_fault(IPMI_ERR_IPMI_ERROR, RA_IPMI_NEXT_SUITE, RA_ERROR_PROTOCOL, "workaround_flags");
+    assert_fault(IPMI_ERR_IPMI_ERROR, RA_IPMI_ODD, RA_ERROR_PROTOCOL, "workaround_flags");
 }
 
 static void every_number_of_freeipmi_gives_a_sentence(void **state)
@@ -144,6 +144,16 @@ static void names_become_flags_and_bits(void **state)
     assert_int_equal(ra_ipmi_workaround_bits_1_5(flags), 0x03);
 }
 
+static void manufacturers_have_their_workarounds(void **state)
+{
+    (void)state;
+    assert_int_equal(ra_ipmi_workaround_of_manufacturer(10876), RA_IPMI_SUPERMICRO20);
+    assert_int_equal(ra_ipmi_workaround_of_manufacturer(343), RA_IPMI_INTEL20);
+    assert_int_equal(ra_ipmi_workaround_of_manufacturer(42), RA_IPMI_SUN20);
+    assert_int_equal(ra_ipmi_workaround_of_manufacturer(0), 0);
+    assert_int_equal(ra_ipmi_workaround_of_manufacturer(674), 0);
+}
+
 static void no_names_are_no_flags(void **state)
 {
     unsigned flags = 1;
@@ -181,6 +191,7 @@ int main(void)
         cmocka_unit_test_setup(ipmi_1_5_speaks_of_its_own_parameters, set_scene),
         cmocka_unit_test_setup(completion_codes_have_their_kinds, set_scene),
         cmocka_unit_test(names_become_flags_and_bits),
+        cmocka_unit_test(manufacturers_have_their_workarounds),
         cmocka_unit_test(no_names_are_no_flags),
         cmocka_unit_test(an_unknown_name_is_refused_with_the_known_ones),
     };

@@ -86,6 +86,17 @@ static void a_reply_of_a_session_is_refused(void **state)
     assert_false(ra_ipmi_packet_parse(packet, sizeof(packet), &reply));
 }
 
+static void the_manufacturer_is_read(void **state)
+{
+    const unsigned char data[] = { 0x01, 0x97, 0x05, 0x03, 0x7c, 0x2a, 0x00, 0x00 };
+    struct ra_ipmi_reply reply = { .data = data, .data_bytes = sizeof(data) };
+    struct ra_ipmi_capabilities capabilities;
+
+    (void)state;
+    assert_true(ra_ipmi_packet_capabilities(&reply, &capabilities));
+    assert_int_equal(capabilities.manufacturer, 10876);
+}
+
 static void capabilities_of_an_ipmi_1_5_bmc(void **state)
 {
     const unsigned char data[] = { 0x01, 0x14, 0x04 };
@@ -124,6 +135,7 @@ int main(void)
         cmocka_unit_test(reply_is_taken_apart),
         cmocka_unit_test(every_cut_and_every_damaged_bit_is_refused),
         cmocka_unit_test(a_reply_of_a_session_is_refused),
+        cmocka_unit_test(the_manufacturer_is_read),
         cmocka_unit_test(capabilities_of_an_ipmi_1_5_bmc),
         cmocka_unit_test(capabilities_need_a_success),
     };

@@ -8,6 +8,7 @@
     lab.down()
 """
 
+import os
 import shutil
 import signal
 import time
@@ -36,9 +37,14 @@ class Lab:
     # Life
 
     @classmethod
-    def up(cls, nodes=plan.DEFAULT_NODES, stage=None, boot_delay_s=plan.DEFAULT_BOOT_DELAY_S, say=lambda text: None):
-        """Bring a lab up and return it; LabError with the cause if that fails or one is running already."""
-        settings = {"nodes": nodes, "stage": str(stage) if stage else None, "boot_delay_s": boot_delay_s}
+    def up(cls, nodes=plan.DEFAULT_NODES, stage=None, boot_delay_s=plan.DEFAULT_BOOT_DELAY_S, say=lambda text: None,
+           tied=False):
+        """Bring a lab up and return it; LabError with the cause if that fails or one is running already.
+
+        A TIED lab ends with the calling process, however that ends.
+        """
+        settings = {"nodes": nodes, "stage": str(stage) if stage else None, "boot_delay_s": boot_delay_s,
+                    "owner": os.getpid() if tied else None}
         supervisor.up(settings, say)
         return cls.attach()
 
@@ -85,7 +91,8 @@ class Lab:
     # Power and network
 
     def is_running(self, node):
-        return self.inside.node_init(self.find(node)) is not None
+        """Whether NODE's system runs (its daemons may still be starting)."""
+        return self.inside.is_running(self.find(node))
 
     def crash(self, node):
         """Stop NODE dead, as a failure of its board would: power stays on, nothing of it runs any more.
@@ -113,7 +120,7 @@ class Lab:
         """Cut NODE's port on the switch: node and guests lose everyone, its BMC stays reachable."""
         node = self.find(node)
         self.inside.path(node.directory / "partitioned").touch()
-        if self.is_running(node):
+        if self.inside.node_init(node):
             self.inside.lab("bridge", "link", "set", "dev", node.switch_port, "state", "0")
 
     def heal(self):
@@ -122,7 +129,7 @@ class Lab:
             flag = self.inside.path(node.directory / "partitioned")
             if flag.exists():
                 flag.unlink()
-                if self.is_running(node):
+                if self.inside.node_init(node):
                     self.inside.lab("bridge", "link", "set", "dev", node.switch_port, "state", "3")
 
     # The cluster

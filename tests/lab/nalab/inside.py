@@ -4,7 +4,6 @@
 import subprocess
 from pathlib import Path
 
-from . import plan
 
 LAB_NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
 NODE_NAMESPACES = (*LAB_NAMESPACES, "--root", "--wd")
@@ -37,18 +36,22 @@ class Inside:
     def node_command(self, node, command):
         """COMMAND, made to run in NODE; raises NodeDown."""
         pid = self.node_init(node)
-        if pid is None:
-            raise NodeDown(f"{node.name} is not running")
+        if pid is None or not self.is_running(node):
+            raise NodeDown(f"{node.name} is {'not running' if pid is None else 'still in its self test'}")
         return self.lab_command(["nsenter", "--target", pid, *NODE_NAMESPACES, *command])
 
     def node_init(self, node):
-        """The pid of NODE's init in the lab's pid namespace, None if the node does not run."""
+        """The pid of NODE's init in the lab's pid namespace, None if nothing of the node runs."""
         try:
             pid = self.path(node.directory / "init.pid").read_text().strip()
             self.path(f"/proc/{pid}/status").read_text()
         except (FileNotFoundError, ProcessLookupError):
             return None
         return pid
+
+    def is_running(self, node):
+        """Whether NODE's own system runs: it has power, and its self test is over."""
+        return self.path(node.directory / "entered").exists() and self.node_init(node) is not None
 
     def lab(self, *command, **options):
         """Run COMMAND in the lab (its network is "outside" for the nodes); see run()."""

@@ -23,6 +23,7 @@ def run(node):
     """Give NODE power: wire it to the switch, boot it, wait for its end. Runs in the lab's namespaces."""
     settings = read_settings()
     uplink = f"up{node.number}"
+    (node.directory / "entered").unlink(missing_ok=True)
     # The port of an earlier life may not have been collected yet.
     subprocess.run(["ip", "link", "delete", node.switch_port], stderr=subprocess.DEVNULL, check=False)
     ip("link", "add", node.switch_port, "type", "veth", "peer", "name", uplink)
@@ -40,8 +41,8 @@ def run(node):
         boot(node, settings)
     (node.directory / "init.pid").write_text(f"{child}\n")
     os.waitpid(child, 0)
-    (node.directory / "init.pid").unlink(missing_ok=True)
-    (node.directory / "runner.pid").unlink(missing_ok=True)
+    for trace in ("entered", "init.pid", "runner.pid"):
+        (node.directory / trace).unlink(missing_ok=True)
 
 
 def boot(node, settings):
@@ -66,8 +67,12 @@ def boot(node, settings):
     root = machine.build_root(node.directory / "disk", settings["stage"] if first_boot else None, binds)
     if first_boot:
         provision.install(root, node, settings["nodes"], plan.WORLD / "pki")
+    directory = os.open(node.directory, os.O_DIRECTORY)
     os.chroot(root)
     os.chdir("/")
+    # Only from here on may anything be run "in the node": before, its root was still the host's.
+    os.close(os.open("entered", os.O_CREAT | os.O_WRONLY, 0o600, dir_fd=directory))
+    os.close(directory)
     os.execv("/bin/bash", ["lab-init", "/sbin/lab-init"])
 
 

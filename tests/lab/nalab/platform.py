@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The platform: the resources that an administrator creates with pcs, with our agents or with the stock ones."""
 
+import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 from . import plan
@@ -21,7 +22,8 @@ class Agents:
 
 AGENTS = {
     "native": Agents(
-        "ocf:native:Filesystem", "ocf:native:VirtualDomain", "fence_ipmi", "ipaddr={bmc} login={user} passwd={password}",
+        "ocf:native:Filesystem", "ocf:native:VirtualDomain", "fence_ipmi",
+        "ipaddr={bmc} login={user} passwd={password}",
     ),
     # Cipher suite 3 named: ipmitool would first spend 10 s asking the simulator which ones it has.
     "stock": Agents(
@@ -41,11 +43,15 @@ def fence_commands(agents, members):
 
 
 def storage_commands(agents):
-    """The volumes, mounted on every node. Interleaved: a node's return must not restart the others' guests."""
+    """The volumes, mounted on every node. Interleaved: a node's return must not restart the others' guests.
+
+    With auto-invalidation asked for: by default, gluster 10 lets the kernel keep a file's pages after another node
+    has changed the file without changing its size, and a guest would be started by a configuration edited away.
+    """
     for resource, volume in (("xencfg", "glxenconf"), ("xendata", "glxendata")):
         yield [
             *f"resource create {resource} {agents.filesystem}".split(), f"device=localhost:/{volume}",
-            f"directory={plan.VOLUMES[volume]}", "fstype=glusterfs",
+            f"directory={plan.VOLUMES[volume]}", "fstype=glusterfs", "options=auto-invalidation=on",
         ]
         yield f"resource clone {resource} interleave=true".split()
 
@@ -83,9 +89,8 @@ def create_platform(lab, agents, guests, show):
     for name, priority in guests:
         created[name].install(lab.nodes[0])
         pcs(guest_commands(chosen, created[name], priority))
-    wait_until(
-        lambda: all(lab.where(f"fence_xm{node.number:02}") for node in lab.nodes), START_S, "every fence device started",
-    )
+    devices = [f"fence_xm{node.number:02}" for node in lab.nodes]
+    wait_until(lambda: all(lab.where(device) for device in devices), START_S, "every fence device started")
     for guest in created.values():
         wait_for_guest(lab, guest)
     return created
@@ -109,16 +114,16 @@ def add_guest(lab, agents, name, number, priority, utilization):
 
 def delete_platform(lab):
     """Remove every resource with its constraints, and the guests' files and records; nothing of it runs afterwards."""
-    agents = {entry.get("id").partition(":")[0]: entry.get("resource_agent") for entry in
-              lab.view().findall("resources//resource")}
-    guests = [name for name, agent in agents.items() if agent.endswith(":VirtualDomain")]
+    guests = [entry.get("id") for entry in lab.view().findall("resources/resource")
+              if entry.get("resource_agent").endswith(":VirtualDomain")]
     for name in guests:
         lab.pcs("resource", "delete", name)
-    if "xendata" in agents and "xencfg" in agents:
-        lab.sh(lab.any_node(), "rm", "-rf", *(f"{path}/guests" for path in plan.VOLUMES.values()))
-    for name in agents:
-        if name not in guests:
-            lab.pcs("resource", "delete", name)
+    lab.sh(lab.any_node(), "rm", "-rf", *(f"{path}/guests" for path in plan.VOLUMES.values()))
+    constraints = ElementTree.fromstring(lab.sh(lab.any_node(), "cibadmin", "--query", "--scope=constraints").stdout)
+    for order in constraints.findall("rsc_order"):
+        lab.pcs("constraint", "delete", order.get("id"))
+    for name in ("xendata", "xencfg", *(f"fence_xm{node.number:02}" for node in lab.nodes)):
+        lab.pcs("resource", "delete", name)
     lab.wait_idle()
     for node in lab.nodes:
         for record in lab.inside.path(node.witness_directory).iterdir():

@@ -73,8 +73,8 @@ class Story:
             self.span(group, f"{run.action} on {run.node}", run.started, run.ended)
         self.fact(f"{group}: pings lost, one a second", f"{done.slow.lost} of {done.slow.sent}")
         self.fact(f"{group}: longest silence, ten pings a second", f"{done.fast.longest_gap_s:.2f} s")
-        self.say(f"{GUEST} runs on {target} and no longer on {source}: {seconds:.2f} s; pings lost: {done.slow.lost} of "
-                 f"{done.slow.sent}, longest silence {done.fast.longest_gap_s:.2f} s")
+        self.say(f"{GUEST} runs on {target} and no longer on {source}: {seconds:.2f} s; pings lost: "
+                 f"{done.slow.lost} of {done.slow.sent}, longest silence {done.fast.longest_gap_s:.2f} s")
 
     def kill_guest(self):
         group = "guest killed"
@@ -99,8 +99,8 @@ class Story:
         restart = self.span(group, "recovery: start, first write", failure.fenced, recovery.writes)
         self.span(group, "from fencing's start to the guest up", failure.fencing_requested, recovery.writes)
         whole = self.span(group, "whole interruption", failure.crashed, recovery.writes)
-        self.say(f"detected after {detection:.1f} s, fenced through its BMC in {fencing:.2f} s, {GUEST} writes again on "
-                 f"{recovery.home} {restart:.1f} s later: {whole:.1f} s in all")
+        self.say(f"detected after {detection:.1f} s, fenced through its BMC in {fencing:.2f} s, {GUEST} writes "
+                 f"again on {recovery.home} {restart:.1f} s later: {whole:.1f} s in all")
         return node
 
     def repair(self, node):

@@ -128,13 +128,28 @@ def supervise(settings, lock, writer):
         RECORD.write_text(json.dumps({"supervisor": os.getpid(), "init": child, "started": time.time(), **settings}))
         try:
             relay(from_init, writer)
-            os.waitpid(child, 0)
+            outlive(child, settings["owner"])
         except Stopped:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
     finally:
         shutil.rmtree(plan.STATE, ignore_errors=True)
     return 0
+
+
+def outlive(child, owner):
+    """Wait for the end of the lab's PID 1; the end of the process OWNER (None: of nobody) is a reason to stop it."""
+    poll = select.poll()
+    poll.register(os.pidfd_open(child), select.POLLIN)
+    if owner is not None:
+        try:
+            owner = os.pidfd_open(owner)
+        except ProcessLookupError:
+            raise Stopped from None
+        poll.register(owner, select.POLLIN)
+    if any(descriptor == owner for descriptor, _ in poll.poll()):
+        raise Stopped
+    os.waitpid(child, 0)
 
 
 class Stopped(Exception):

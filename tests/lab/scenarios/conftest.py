@@ -32,7 +32,7 @@ class Stage:
 
     def set_up(self):
         if self.lab is None:
-            self.lab = Lab.up(stage=STAGE, boot_delay_s=BOOT_DELAY_S, say=print)
+            self.lab = Lab.up(stage=STAGE, boot_delay_s=BOOT_DELAY_S, say=print, tied=True)
             self.lab.create_platform(AGENTS, [(GUEST, PRIORITY)])
         return Experiment(self.lab, self.lab.guest(GUEST))
 

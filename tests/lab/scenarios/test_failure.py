@@ -3,7 +3,7 @@
 
 import pytest
 
-from nalab import evidence, plan
+from nalab import evidence
 from nalab.api import wait_until
 from nalab.experiment import Experiment
 
@@ -56,8 +56,11 @@ def two_guests(experiment, lab, agents):
         lab.pcs("node", "utilization", node, f"cpu={processors}", *memory)
     lab.pcs("resource", "utilization", experiment.guest.name, "cpu=1")
     second = lab.add_guest(agents, LOW_PRIORITY_GUEST, 1, LOW_PRIORITY, ["cpu=1"])
+    if lab.where(second.name) != {home}:
+        lab.pcs("resource", "move", second.name, home)
     lab.pcs("property", "set", "placement-strategy=utilization")
-    wait_until(lambda: lab.where(second.name) == {home} == lab.where(experiment.guest.name), 60, f"both guests on {home}")
+    both = (second.name, experiment.guest.name)
+    wait_until(lambda: all(lab.where(name) == {home} for name in both), 60, f"both guests on {home}")
     lab.wait_idle()
     yield Experiment(lab, second), home, survivor
     lab.pcs("property", "set", "placement-strategy=default")

@@ -4,6 +4,8 @@
 from nalab.api import wait_until
 
 DIRECTORY = "/datos/xendata"
+# For so long a gluster mount trusts what it knows of a file (mount.glusterfs, attribute-timeout).
+ATTRIBUTE_TIMEOUT_S = 1
 # A vanished brick is given up after network.ping-timeout (10 s); some seconds more for the write that waited.
 LONGEST_STALL_S = 20
 
@@ -18,12 +20,24 @@ def get(lab, node, name):
 
 def test_t4_file_created_on_one_node_is_seen_on_every_other(experiment, lab):
     for writer in lab.nodes:
-        put(lab, writer, "seen", f"written on {writer.name}\n")
+        name = f"from-{writer.name}"
+        put(lab, writer, name, f"written on {writer.name}\n")
         for reader in lab.nodes:
-            assert get(lab, reader, "seen") == f"written on {writer.name}\n"
-    lab.sh(lab.nodes[0], "rm", f"{DIRECTORY}/seen")
+            assert get(lab, reader, name) == f"written on {writer.name}\n"
+        lab.sh(writer, "rm", f"{DIRECTORY}/{name}")
     for reader in lab.nodes:
-        assert not lab.inside.node_succeeds(reader, "test", "-e", f"{DIRECTORY}/seen")
+        wait_until(lambda: "from-" not in lab.sh(reader, "ls", DIRECTORY).stdout, ATTRIBUTE_TIMEOUT_S + 1,
+                   f"{reader.name} to see the files gone")
+    experiment.sound()
+
+
+def test_t4_change_is_seen_after_the_attribute_timeout(experiment, lab):
+    writer, reader = lab.nodes[0], lab.nodes[1]
+    put(lab, writer, "changed", "old\n")
+    assert get(lab, reader, "changed") == "old\n"
+    put(lab, writer, "changed", "new\n")
+    wait_until(lambda: get(lab, reader, "changed") == "new\n", ATTRIBUTE_TIMEOUT_S + 1, "the change to be seen")
+    lab.sh(writer, "rm", f"{DIRECTORY}/changed")
     experiment.sound()
 
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "cycle.h"
+#include "reboot.h"
 
 #include "base/log.h"
 
@@ -11,6 +11,13 @@ enum {
     WATCH_MS = 5000,
     DIAGNOSE_COMMAND_MS = 4000,
     NO_CAUSE = -1,
+};
+
+enum cycle_proof {
+    CYCLE_SEEN,     /* the BMC reported the power off in between */
+    CYCLE_RECORDED, /* it recorded a restart by command that was not there before */
+    CYCLE_WAS_OFF,  /* the node was off, nothing had to be proven; it has been powered on */
+    CYCLE_NOT_PROVEN,
 };
 
 static int restart_cause(const struct power *power)
@@ -53,8 +60,13 @@ static bool recorded(const struct power *power, const struct ra_ipmi_chassis *be
            restart_cause(power) == RA_IPMI_RESTART_BY_COMMAND;
 }
 
-int power_cycle(const struct power *power, enum cycle_proof *ret_proof, struct ra_error *ret_why,
-                struct ra_error *err)
+/*
+ * Cycle the power. The command is sent once; if its answer is lost it may have run, and the proof
+ * decides. CYCLE_NOT_PROVEN with the reason in *ret_why when there is no proof. The node may still
+ * be off when it is CYCLE_SEEN.
+ */
+static int cycle(const struct power *power, enum cycle_proof *ret_proof, struct ra_error *ret_why,
+                 struct ra_error *err)
 {
     struct ra_ipmi_chassis before;
     bool accepted, changed;
@@ -69,6 +81,7 @@ int power_cycle(const struct power *power, enum cycle_proof *ret_proof, struct r
             ret_why->kind = 0;
         return 0;
     }
+    power_going_down(power);
     cause_before = restart_cause(power);
     ret_why->kind = 0;
     accepted = power->ipmi->chassis_control(power->session, RA_IPMI_POWER_CYCLE, power->deadline,
@@ -90,6 +103,62 @@ int power_cycle(const struct power *power, enum cycle_proof *ret_proof, struct r
     return 0;
 }
 
+/* The node is off, and that was the fencing; that it comes back is a wish. */
+static void bring_back(const struct power *power)
+{
+    struct ra_error err;
+    bool changed;
+
+    power->ipmi->console_end(power->session);
+    /* A copy of the command that the network delivers late must not power the node off again. */
+    power->ipmi->session_close(power->session);
+    if (power_on(power, &changed, &err) != 0)
+        ra_log_warning("the node is powered off, but did not come on again: %s", err.text);
+}
+
+static int by_off_and_on(const struct power *power, struct ra_error *err)
+{
+    bool changed;
+
+    if (power_off(power, &changed, err) != 0)
+        return -1;
+    bring_back(power);
+    return 0;
+}
+
+static int by_cycle(const struct power *power, const char **ret_how, struct ra_error *err)
+{
+    enum cycle_proof proof;
+    struct ra_error why;
+
+    if (cycle(power, &proof, &why, err) != 0)
+        return -1;
+    switch (proof) {
+    case CYCLE_SEEN:
+        bring_back(power);
+        break;
+    case CYCLE_WAS_OFF:
+        if (why.kind != 0)
+            ra_log_warning("the node was off, but did not come on: %s", why.text);
+        break;
+    case CYCLE_RECORDED:
+        break;
+    case CYCLE_NOT_PROVEN:
+    default:
+        ra_log_note("%s: powering off and on", why.text);
+        *ret_how = " (by off and on: the cycle was not proven)";
+        return by_off_and_on(power, err);
+    }
+    return 0;
+}
+
+int power_reboot(const struct power *power, bool cycle_it, const char **ret_how,
+                 struct ra_error *err)
+{
+    *ret_how = "";
+    return cycle_it ? by_cycle(power, ret_how, err) : by_off_and_on(power, err);
+}
+
 void power_diagnose(const struct power *power, int64_t wait_ms)
 {
     struct ra_deadline until;
@@ -98,6 +167,7 @@ void power_diagnose(const struct power *power, int64_t wait_ms)
 
     if (power_read(power, &on, &err) != 0 || !on)
         return;
+    power_going_down(power);
     until = ra_deadline_earlier(power->deadline, ra_deadline_after_ms(DIAGNOSE_COMMAND_MS));
     if (power->ipmi->chassis_control(power->session, RA_IPMI_DIAGNOSTIC_INTERRUPT, until, &err) !=
         0) {
