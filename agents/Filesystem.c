@@ -53,21 +53,18 @@ static const struct ra_param params[] = {
       RA_FIELD_SELECT(struct filesystem_config, run_fsck),
       .default_text = "auto",
       .choices = fsck_modes,
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Check before mounting",
       .longdesc = "Whether start runs fsck -p on the device: auto decides by the type (not for "
                   "journaled and network file systems), force always does, no never does." },
     { .name = "fast_stop",
       RA_FIELD_BOOLEAN(struct filesystem_config, fast_stop),
       .default_text = "no",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Give up stopping early",
       .longdesc = "With yes, stop tries for about six seconds to unmount a file system that is in "
                   "use, otherwise for most of the operation's timeout." },
     { .name = "force_clones",
       RA_FIELD_BOOLEAN(struct filesystem_config, force_clones),
       .default_text = "false",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Allow clones of a local file system",
       .longdesc = "Lets a file system that is no cluster file system be cloned. Only for devices "
                   "that each node has of its own, bricks of a GlusterFS volume for example: "
@@ -75,7 +72,6 @@ static const struct ra_param params[] = {
     { .name = "force_unmount",
       RA_FIELD_STRING(struct filesystem_config, force_unmount),
       .default_text = "true",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Signal users before unmounting",
       .longdesc = "What stop does about processes that use the file system: true and safe signal "
                   "them, found in a way that cannot block, false leaves them alone. With the "
@@ -85,14 +81,12 @@ static const struct ra_param params[] = {
     { .name = "term_signals",
       RA_FIELD_STRING(struct filesystem_config, term_signals),
       .default_text = "TERM",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Signals that ask users to end",
       .longdesc = "Names or numbers, separated by spaces, sent to the users during the first half "
                   "of the time." },
     { .name = "kill_signals",
       RA_FIELD_STRING(struct filesystem_config, kill_signals),
       .default_text = "KILL",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Signals that make users end",
       .longdesc = "Names or numbers, separated by spaces, sent during the second half." },
     { .name = "signal_delay",
@@ -100,7 +94,6 @@ static const struct ra_param params[] = {
       .default_text = "1",
       .least = 0,
       .most = 3600,
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Seconds between signals",
       .longdesc = "How long stop waits after signalling before it signals again. It tries to "
                   "unmount all the while." },

@@ -38,7 +38,6 @@ static const struct ra_param params[] = {
     { .name = "force_stop",
       RA_FIELD_BOOLEAN(struct virtualdomain_config, force_stop),
       .default_text = "0",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Stop without asking the guest",
       .longdesc = "Destroy the guest at once when it is stopped, as if its power was cut. By "
                   "default it is asked to shut down first, until half of the stop's time or all "
@@ -46,7 +45,6 @@ static const struct ra_param params[] = {
     { .name = "shutdown_mode",
       RA_FIELD_STRING(struct virtualdomain_config, shutdown_mode),
       .default_text = "",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Ways to ask the guest to shut down",
       .longdesc = "One or more of acpi, agent, initctl, signal and paravirt, separated by commas "
                   "or spaces. They are used in turn, again and again, until the guest is off. "
@@ -54,14 +52,12 @@ static const struct ra_param params[] = {
     { .name = "migration_transport",
       RA_FIELD_SELECT(struct virtualdomain_config, migration_transport),
       .choices = virtualdomain_transports,
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Transport of a migration",
       .longdesc = "How the target's libvirt daemon is reached when remoteuri is not set: the part "
                   "after the '+' of the URI's scheme. tls also encrypts the guest's memory on its "
                   "way (QEMU guests); with every other value it travels unencrypted." },
     { .name = "migration_user",
       RA_FIELD_STRING(struct virtualdomain_config, migration_user),
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "User name in the target's libvirt URI",
       .longdesc = "Put in front of the target's name when remoteuri is not set." },
     { .name = "migration_downtime",
@@ -69,7 +65,6 @@ static const struct ra_param params[] = {
       .default_text = "0",
       .least = 0,
       .most = 2000000,
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Longest pause of a live migration (milliseconds)",
       .longdesc = "Set before the migration begins and read back; a hypervisor that does not take "
                   "it fails the migration. 0 leaves it to the hypervisor." },
@@ -78,20 +73,17 @@ static const struct ra_param params[] = {
       .default_text = "0",
       .least = 0,
       .most = 8796093022207,
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Bandwidth limit of a live migration (MiB/s)",
       .longdesc = "0 sets no limit." },
     { .name = "migration_network_suffix",
       RA_FIELD_STRING(struct virtualdomain_config, migration_network_suffix),
       .default_text = "",
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Suffix of the nodes' names in the migration network",
       .longdesc = "Inserted into the target's node name before its first dot, or at its end, to "
                   "make the host in both URIs of a migration: with -mig, node2.example.org becomes "
                   "node2-mig.example.org. Neither remoteuri nor migrateuri is changed by it." },
     { .name = "migrateuri",
       RA_FIELD_STRING(struct virtualdomain_config, migrateuri),
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "Where the guest's memory is sent",
       .longdesc = "URI of the data stream, tcp://%n-mig:49160 for example. %n is the target's node "
                   "name. Without it, and without migration_network_suffix and migrateport, the "
@@ -100,13 +92,11 @@ static const struct ra_param params[] = {
       RA_FIELD_INTEGER(struct virtualdomain_config, migrateport),
       .least = 1,
       .most = 65535,
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "TCP port of the data stream",
       .longdesc = "Port on the target for the data stream when migrateuri is not set. Without it "
                   "the target's libvirt daemon takes a free one of those it may use." },
     { .name = "remoteuri",
       RA_FIELD_STRING(struct virtualdomain_config, remoteuri),
-      .flags = RA_PARAM_RELOADABLE,
       .shortdesc = "libvirt URI of a migration's target",
       .longdesc =
           "The target's libvirt daemon, as this node and its libvirt daemon reach it; %n is "

@@ -17,9 +17,12 @@
 
 #define RA_CLEANUP(function) __attribute__((cleanup(function)))
 
+/* A pointer of any type may be looked at through this one. */
+typedef void *__attribute__((may_alias)) ra_any_pointer;
+
 static inline void ra_cleanup_free(void *pointer_to_pointer)
 {
-    free(*(void **)pointer_to_pointer);
+    free(*(ra_any_pointer *)pointer_to_pointer);
 }
 
 static inline void ra_cleanup_close(const int *fd)

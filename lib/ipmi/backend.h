@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * libra-ipmi.so: sessions with BMCs and power control, on libfreeipmi.
+ * libra-ipmi.so: sessions with BMCs, power control and consoles, on libfreeipmi and libipmiconsole.
  */
 #ifndef RA_IPMI_BACKEND_H
 #define RA_IPMI_BACKEND_H

@@ -147,10 +147,19 @@ static struct ra_result serve(const struct ra_fence_agent *agent, int argc, char
     return run(agent, config, node);
 }
 
+static void *zeroed(size_t count, size_t size_bytes)
+{
+    void *memory = calloc(count, size_bytes);
+
+    if (memory == NULL)
+        abort();
+    return memory;
+}
+
 int ra_fence_main(const struct ra_fence_agent *agent, int argc, char *argv[])
 {
-    ra_auto_free void *config = calloc(1, agent->config_bytes);
-    ra_auto_free char **secrets = calloc(agent->params.count, sizeof(*secrets));
+    ra_auto_free void *config = zeroed(1, agent->config_bytes);
+    ra_auto_free char **secrets = zeroed(agent->params.count, sizeof(*secrets));
     ra_auto_free char *text = NULL;
     struct ra_result result;
     struct ra_error err;
@@ -159,8 +168,6 @@ int ra_fence_main(const struct ra_fence_agent *agent, int argc, char *argv[])
     /* No core dump may hold the password. */
     (void)prctl(PR_SET_DUMPABLE, 0);
     ra_log_set_sink(print_warning);
-    if (config == NULL || secrets == NULL)
-        abort();
     if (argc <= 1 && read_stdin(&text, &err) != 0)
         result = ra_result_of_error(RA_ACTION_FENCE, &err);
     else

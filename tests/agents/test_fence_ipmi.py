@@ -247,6 +247,25 @@ class TestBmc:
         assert given.rc == SUCCESS
         assert "trying again" not in given.err
 
+    def test_a_controller_behind_the_bmc(self, tmp_path):
+        """target bridges to another controller on IPMB, which has a chassis of its own."""
+        bmc, blade = Bmc(tmp_path / "bmc"), Bmc(tmp_path / "blade")
+        lan = bmc.directory / "lan.conf"
+        bmc.write("lan.conf", f'{lan.read_text()}set_working_mc 0x30\n'
+                              f'  chassis_control "{blade.directory / "chassis"}"\n')
+        emulation = (bmc.directory / "bmc.emu").read_text()
+        bmc.write("bmc.emu", emulation + emulation.splitlines()[1].replace("0x20", "0x30", 1) +
+                  "\nmc_enable 0x30\n")
+        with bmc:
+            for target in ("0x30", "48"):
+                blade.write("power", 1)
+                assert_success(fence(bmc.login(), "off", target=target), "Success: Powered OFF")
+                assert (bmc.power, blade.power) == ("1", "0")
+            assert fence(bmc.login(), "status", target="0x30").rc == OFF
+            assert_success(fence(bmc.login(), "reboot", target="0x30"))
+            assert (bmc.power, blade.power) == ("1", "1")
+            assert bmc.changes() == []
+
     def test_port_as_ip(self, bmc):
         request = bmc.login(ipaddr=None, plug=bmc.address, port_as_ip=1)
         assert_success(fence(request, "status"), "Status: ON")

@@ -3,11 +3,12 @@
  * The test guest's witness: tells whether this disk ever had two writers, or forgot a write that it
  * had acknowledged.
  *
- * The disk holds a ring of RING_SLOTS records of one sector each. A boot reads the ring, takes the highest
- * generation seen plus one, and then counts on from the highest counter seen: one record per step, written
- * to slot (counter modulo RING_SLOTS) past the page cache, flushed, and only then printed on the console
- * ("ACK"). The console's file is the evidence of what was acknowledged. Before each write the ring is read
- * again: a record that neither this boot wrote nor lay there when it began comes from another running copy.
+ * The disk holds a ring of RING_SLOTS records of one sector each. A boot reads the ring, takes the
+ * highest generation seen plus one, and then counts on from the highest counter seen: one record
+ * per step, written to slot (counter modulo RING_SLOTS) past the page cache, flushed, and only then
+ * printed on the console ("ACK"). The console's file is the evidence of what was acknowledged.
+ * Before each write the ring is read again: a record that neither this boot wrote nor lay there
+ * when it began comes from another running copy.
  *
  * Datagrams to UDP port 7 let a test ask for "status", "poweroff" or "panic".
  *
@@ -31,16 +32,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECTOR_BYTES 512
-#define RING_SLOTS 128
-#define RING_BYTES (RING_SLOTS * SECTOR_BYTES)
-#define BOOT_ID_BYTES 36
-#define COMMAND_PORT 7
+#define SECTOR_BYTES     512
+#define RING_SLOTS       128
+#define RING_BYTES       (RING_SLOTS * SECTOR_BYTES)
+#define BOOT_ID_BYTES    36
+#define COMMAND_PORT     7
 #define BUFFER_ALIGNMENT 4096
 
 static const char magic[8] = "NAWITN01";
 
-/* One sector of the ring; integers are little-endian (the guest is x86). guestcheck.py reads it too. */
+/* One sector of the ring; integers are little-endian (the guest is x86). guestcheck.py reads it
+ * too. */
 struct record {
     char magic[8];
     uint64_t generation;
@@ -72,8 +74,7 @@ static uint32_t checksum(const struct record *record)
 
 static int is_valid(const struct record *record)
 {
-    return memcmp(record->magic, magic, sizeof(magic)) == 0 &&
-           record->checksum == checksum(record);
+    return memcmp(record->magic, magic, sizeof(magic)) == 0 && record->checksum == checksum(record);
 }
 
 static double now_s(void)
@@ -85,8 +86,8 @@ static double now_s(void)
 }
 
 /*
- * One line per event; the final dot shows that the line is whole. A boot's first line ends what a copy that
- * was killed in mid-line left in the console's file.
+ * One line per event; the final dot shows that the line is whole. A boot's first line ends what a
+ * copy that was killed in mid-line left in the console's file.
  */
 static void tell(const char *event, const struct record *record)
 {
@@ -189,7 +190,7 @@ static void step(struct witness *witness)
 
 static int command_socket(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(COMMAND_PORT)};
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(COMMAND_PORT) };
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
     if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
@@ -236,7 +237,7 @@ static int64_t monotonic_ms(void)
 
 static void wait_for_step(int fd, int64_t until_ms, const struct record *own)
 {
-    struct pollfd events = {.fd = fd, .events = POLLIN};
+    struct pollfd events = { .fd = fd, .events = POLLIN };
     int64_t left_ms;
 
     while ((left_ms = until_ms - monotonic_ms()) > 0) {
@@ -257,7 +258,7 @@ static int read_boot_id(char *ret_boot_id)
 
 int main(int argc, char **argv)
 {
-    struct witness witness = {.device = -1};
+    struct witness witness = { .device = -1 };
     char boot_id[BOOT_ID_BYTES];
     int interval_ms = argc == 3 ? (int)strtol(argv[2], NULL, 10) : 0;
     int commands;
