@@ -20,6 +20,16 @@ def test_t7_failed_node_is_fenced_first_then_the_guest_starts_elsewhere(experime
     experiment.sound()
 
 
+def test_cut_off_node_is_fenced_before_its_guest_starts_elsewhere(experiment, lab):
+    """The node lives on, alone with its guest: nothing but its power-off makes the recovery safe."""
+    node = experiment.home()
+    recovery = experiment.lose(lambda: lab.partition(node))
+    power_off = [when for when, event in lab.bmc_events(node) if event == "power is off" and when >= recovery.lost]
+    assert power_off and power_off[0] < recovery.start_began
+    assert list(experiment.guest.processes()) == [recovery.home] and recovery.home != node
+    experiment.sound()
+
+
 @pytest.mark.parametrize("cause", ["killed", "kernel panic"])
 def test_t11_crashed_guest_is_restarted_in_place(experiment, lab, cause):
     node = experiment.home()
