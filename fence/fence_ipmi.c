@@ -424,6 +424,8 @@ static int64_t budget_ms(const void *config_, const char *action)
     else if (strcmp(action, "reboot") == 0)
         budget += off_ms + (config->retry_on < 1 ? 1 : config->retry_on) * change_ms +
                   (config->method == METHOD_CYCLE ? CYCLE_MS : 0);
+    else
+        budget += config->shell_timeout_ms; /* a slow BMC needs it, and Pacemaker gives 20 s */
     while (plugs[count] != NULL)
         count++;
     return count > 1 ? count * budget : budget;

@@ -127,7 +127,7 @@ static int run_password_script(const struct ipmi_config *config, struct ra_deadl
 
     if (words[0] == NULL)
         return ra_error_set(err, RA_ERROR_CONFIG, "password_script is empty");
-    if (ra_process_run((const char *const *)words, deadline, &status, &output, err) != 0)
+    if (ra_process_capture((const char *const *)words, deadline, &status, &output, err) != 0)
         return ra_error_prefix(err, "password_script");
     if (status != 0)
         return ra_error_set(err, RA_ERROR_CONFIG, "password_script %s failed with status %d",

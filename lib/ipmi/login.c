@@ -14,6 +14,7 @@ enum {
     RETRANSMISSION_LEAST_MS = 250,
     RETRANSMISSION_ROUND_TRIPS = 4,
     NEVER_MS = 3600000,
+    LOGIN_ROUND_TRIPS = 8, /* five, and some that were lost */
     /* The longest silence while a suite is tried that is one of several. */
     SUITE_LEAST_MS = 1500,
     BEST_SUITE_LEAST_MS = 3000,
@@ -348,6 +349,9 @@ static int try_suites(struct ra_ipmi_session *session, struct ra_deadline deadli
             return -1;
         }
         ra_log_note("%s", err->text);
+        /* What there is a remedy for explains nothing any more if the time runs out. */
+        if (verdict != RA_IPMI_SILENT && verdict != RA_IPMI_BUSY)
+            err->kind = 0;
     }
 }
 
@@ -377,13 +381,15 @@ static int try_endpoints(struct ra_ipmi_session *session, struct ra_deadline dea
 static int try_memory(struct ra_ipmi_session *session, struct ra_deadline deadline, bool *ret_wrong,
                       struct ra_error *err)
 {
+    int64_t longest_ms;
+
     *ret_wrong = false;
     if (look_for_bmc(session, false, deadline, err) != 0)
         return -1;
-    if (try_endpoints(
-            session,
-            ra_deadline_earlier(deadline, ra_deadline_after_ms(session->options.silence_ms)),
-            err) == 0)
+    longest_ms = at_least(session->options.silence_ms,
+                          LOGIN_ROUND_TRIPS * session->probe.round_trip_us / 1000);
+    if (try_endpoints(session, ra_deadline_earlier(deadline, ra_deadline_after_ms(longest_ms)),
+                      err) == 0)
         return 0;
     /* A refused user is refused whatever the suite, and every try may count against him. */
     *ret_wrong = err->kind != RA_ERROR_PERMISSION;
