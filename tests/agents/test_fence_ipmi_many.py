@@ -21,7 +21,7 @@ def admin(*arguments):
 
 
 @pytest.fixture
-def fencer(tmp_path):
+def fencer():
     """pacemaker-fenced without a cluster; its log file."""
     Path("/run/crm").mkdir(parents=True, exist_ok=True)
     log = Path("/tmp/fencer-many.log")

@@ -115,6 +115,14 @@ def sanitizer_preload(program):
     return ["env", f"LD_PRELOAD={linked[1]} libtirpc.so.3"] if linked else []
 
 
+def sanitizer_environment(program):
+    """The same for a tool that runs the agent and is not built with ASan itself."""
+    if not sanitizer_preload(program):
+        return []
+    return ["env", "LD_PRELOAD=libtirpc.so.3",
+            "ASAN_OPTIONS=detect_leaks=0:verify_asan_link_order=0"]
+
+
 class NodeAgent(Agent):
     """The agent, called inside a node."""
 
