@@ -69,8 +69,14 @@ def no_lab():
     lab_tool("down")
 
 
+def take_interrupts():
+    """As at a terminal: a shell that starts this suite in the background has told it to ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupt_while_coming_up_leaves_nothing():
-    with subprocess.Popen([LAB, "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as up:
+    with subprocess.Popen([LAB, "up"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          preexec_fn=take_interrupts) as up:
         for line in up.stdout:
             if "powered on" in line:
                 break
