@@ -558,6 +558,32 @@ def test_crm_resource_validates(node, guest):
     assert wrong.returncode != 0 and "/nowhere.xml" in wrong.stdout + wrong.stderr
 
 
+def test_ocf_tester(node, guest):
+    preload = sanitizer_environment(agent(node, guest).path)
+    done = node.run(*preload, "ocf-tester", "-n", "vm", "-o", f"config={guest.config}",
+                    "-o", "hypervisor=qemu:///system", "-o", "force_stop=true",
+                    agent(node, guest).path, check=False)
+    assert "passed all tests" in done.stdout, done.stdout + done.stderr
+
+
+def test_crm_resource_forces_each_action(node, guest):
+    """As README.md has an administrator debug, on a configuration that pcs made."""
+    tool = [*sanitizer_environment(agent(node, guest).path), "env", "CIB_file=/tmp/cib.xml"]
+
+    def force(action):
+        return node.run(*tool, "crm_resource", "--resource", "vm", f"--force-{action}",
+                        check=False).returncode
+
+    node.run("bash", "-c", "cibadmin --empty >/tmp/cib.xml")
+    node.run(*tool, "pcs", "-f", "/tmp/cib.xml", "resource", "create", "vm",
+             "ocf:native:VirtualDomain", f"config={guest.config}", "hypervisor=qemu:///system",
+             "force_stop=true")
+    assert force("check") == NOT_RUNNING
+    assert force("start") == 0 and node.state("guest1") == "running"
+    assert force("check") == 0
+    assert force("stop") == 0 and is_gone(node, "guest1")
+
+
 # --- migration -----------------------------------------------------------------------------------
 
 
