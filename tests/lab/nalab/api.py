@@ -116,6 +116,18 @@ class Lab:
         told = self.inside.lab(*bmc.ipmitool(node, "chassis", "power", "status"), timeout_s=bmc.IPMITOOL_TIMEOUT_S)
         return "on" if told.stdout.strip().endswith("is on") else "off"
 
+    def hang_bmc(self, node):
+        """Have NODE's BMC fall silent, as one whose firmware hangs: its address is there, nothing answers."""
+        self.inside.lab("kill", "-STOP", self._bmc_pid(node))
+
+    def revive_bmc(self, node):
+        """Undo hang_bmc(); does no harm to a BMC that is well."""
+        self.inside.lab("kill", "-CONT", self._bmc_pid(node))
+
+    def _bmc_pid(self, node):
+        node = self.find(node)
+        return self.inside.lab("pgrep", "-o", "-f", f"^ipmi_sim -c {node.directory}/lan.conf ").stdout.strip()
+
     def partition(self, node):
         """Cut NODE's port on the switch: node and guests lose everyone, its BMC stays reachable."""
         node = self.find(node)
