@@ -37,6 +37,19 @@ static int say(const struct ra_result *result)
     return result->code;
 }
 
+static void print_parameters(const struct ra_param_table *table, FILE *out)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct ra_param *param = &table->rows[i];
+
+        (void)fprintf(out, "  %c %-24s %s", (param->flags & RA_PARAM_REQUIRED) != 0 ? '*' : ' ',
+                      param->name, param->shortdesc);
+        if (param->default_text != NULL && param->default_text[0] != '\0')
+            (void)fprintf(out, " [%s]", param->default_text);
+        (void)fputc('\n', out);
+    }
+}
+
 static void print_usage(const struct ra_agent *agent, FILE *out)
 {
     (void)fprintf(out, "%s: %s\n\nusage: %s ACTION\n\nACTION is one of:", agent->name,
@@ -47,15 +60,8 @@ static void print_usage(const struct ra_agent *agent, FILE *out)
     (void)fputs(" meta-data manpage usage\n\n"
                 "Parameters come in the environment as OCF_RESKEY_NAME (* required):\n",
                 out);
-    for (size_t i = 0; i < agent->params.count; i++) {
-        const struct ra_param *param = &agent->params.rows[i];
-
-        (void)fprintf(out, "  %c %-24s %s", (param->flags & RA_PARAM_REQUIRED) != 0 ? '*' : ' ',
-                      param->name, param->shortdesc);
-        if (param->default_text != NULL && param->default_text[0] != '\0')
-            (void)fprintf(out, " [%s]", param->default_text);
-        (void)fputc('\n', out);
-    }
+    print_parameters(&agent->params, out);
+    print_parameters(&ra_trace_params, out);
     (void)fprintf(out, "\nIn a cluster: crm_resource --resource ID --force-check\n");
 }
 
@@ -71,12 +77,12 @@ static const struct ra_action *find_action(const struct ra_agent *agent, const c
  * Read the table's parameters from the environment. A lenient action goes on with the default
  * where a value is wrong, and says so.
  */
-static int read_parameters(const struct ra_agent *agent, bool lenient, void *config,
+static int read_parameters(const struct ra_param_table *table, bool lenient, void *config,
                            struct ra_error *err)
 {
-    ra_param_set_defaults(&agent->params, config);
-    for (size_t i = 0; i < agent->params.count; i++) {
-        const struct ra_param *param = &agent->params.rows[i];
+    ra_param_set_defaults(table, config);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct ra_param *param = &table->rows[i];
         ra_auto_free char *name = ra_text_format("OCF_RESKEY_%s", param->name);
         const char *value = getenv(name);
 
@@ -86,7 +92,7 @@ static int read_parameters(const struct ra_agent *agent, bool lenient, void *con
             return -1;
         (void)fprintf(stderr, "WARNING: %s; going on with the default\n", err->text);
     }
-    return lenient ? 0 : ra_param_check_required(&agent->params, config, err);
+    return lenient ? 0 : ra_param_check_required(table, config, err);
 }
 
 static enum ra_action_kind kind_of(const struct ra_action *action)
@@ -132,14 +138,18 @@ static struct ra_result run_action(const struct ra_action *action, const void *c
 static int run(const struct ra_agent *agent, const struct ra_action *action)
 {
     ra_auto_free void *config = calloc(1, agent->config_bytes);
+    struct ra_trace_config trace;
     struct ra_error err = { 0 };
     struct ra_result result;
 
     if (config == NULL)
         abort();
-    if (ra_trace_open_ocf(agent->name, variable("OCF_RESOURCE_INSTANCE"), action->name, &err) != 0)
+    (void)read_parameters(&ra_trace_params, true, &trace, &err);
+    if (ra_trace_open_ocf(&trace, agent->name, variable("OCF_RESOURCE_INSTANCE"), action->name,
+                          &err) != 0)
         (void)fprintf(stderr, "WARNING: %s; going on without a trace\n", err.text);
-    if (read_parameters(agent, (action->flags & RA_ACTION_LENIENT) != 0, config, &err) != 0)
+    if (read_parameters(&agent->params, (action->flags & RA_ACTION_LENIENT) != 0, config, &err) !=
+        0)
         result = ra_result_of_error(action->kind, &err);
     else
         result = run_action(action, config);

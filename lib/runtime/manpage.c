@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "runtime/metadata.h"
+#include "runtime/trace.h"
 
 /* Text as roff takes it literally: no line may start with a control character. */
 static void put_text(const char *text, FILE *out)
@@ -73,6 +74,16 @@ static const char *type_name(const struct ra_param *param)
     return names[param->type];
 }
 
+static void put_parameters(const struct ra_param_table *table, FILE *out)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct ra_param *param = &table->rows[i];
+
+        (void)fprintf(out, ".TP\n.BR %s \" (%s)\"\n", param->name, type_name(param));
+        put_description(param, out);
+    }
+}
+
 void ra_manpage_print_ocf(const struct ra_agent *agent, FILE *out)
 {
     (void)fprintf(out,
@@ -87,12 +98,8 @@ void ra_manpage_print_ocf(const struct ra_agent *agent, FILE *out)
                   agent->name);
     put_paragraph(agent->longdesc, out);
     (void)fputs(".SH PARAMETERS\n", out);
-    for (size_t i = 0; i < agent->params.count; i++) {
-        const struct ra_param *param = &agent->params.rows[i];
-
-        (void)fprintf(out, ".TP\n.BR %s \" (%s)\"\n", param->name, type_name(param));
-        put_description(param, out);
-    }
+    put_parameters(&agent->params, out);
+    put_parameters(&ra_trace_params, out);
     (void)fputs(".SH ACTIONS\nWith the timeouts and intervals that the agent advises:\n", out);
     for (size_t i = 0; i < agent->action_count; i++) {
         const struct ra_action *action = &agent->actions[i];

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "runtime/trace.h"
 
 #define OLD_NAMES_MOST (sizeof(((struct ra_param *)0)->old_names) / sizeof(const char *))
 
@@ -71,6 +72,12 @@ static void put_ocf_parameter(const struct ra_param *param, FILE *out)
     (void)fputs(" />\n</parameter>\n", out);
 }
 
+static void put_ocf_parameters(const struct ra_param_table *table, FILE *out)
+{
+    for (size_t i = 0; i < table->count; i++)
+        put_ocf_parameter(&table->rows[i], out);
+}
+
 static void put_ocf_action(const struct ra_action *action, FILE *out)
 {
     (void)fprintf(out, "<action name=\"%s\" timeout=\"%ds\"", action->name, action->timeout_s);
@@ -89,8 +96,8 @@ void ra_metadata_print_ocf(const struct ra_agent *agent, FILE *out)
                   agent->name);
     put_descriptions("", agent->shortdesc, agent->longdesc, out);
     (void)fputs("<parameters>\n", out);
-    for (size_t i = 0; i < agent->params.count; i++)
-        put_ocf_parameter(&agent->params.rows[i], out);
+    put_ocf_parameters(&agent->params, out);
+    put_ocf_parameters(&ra_trace_params, out);
     (void)fputs("</parameters>\n<actions>\n", out);
     for (size_t i = 0; i < agent->action_count; i++)
         if ((agent->actions[i].flags & RA_ACTION_HIDDEN) == 0)

@@ -63,11 +63,33 @@ int ra_trace_open_file(const char *path, struct ra_error *err)
     return 0;
 }
 
+static const struct ra_param trace_rows[] = {
+    { .name = "trace_ra",
+      RA_FIELD_BOOLEAN(struct ra_trace_config, trace_ra),
+      .default_text = "0",
+      .shortdesc = "Trace each action",
+      .longdesc = "Write every call to a daemon or a file system, with its duration, to a file." },
+    { .name = "trace_file",
+      RA_FIELD_STRING(struct ra_trace_config, trace_file),
+      .default_text = "",
+      .shortdesc = "File that the trace is appended to",
+      .longdesc = "One file for every action. Without it each action has a file of its own below "
+                  "trace_dir." },
+    { .name = "trace_dir",
+      RA_FIELD_STRING(struct ra_trace_config, trace_dir),
+      .default_text = "",
+      .shortdesc = "Directory of the traces",
+      .longdesc = "By default " DEFAULT_VARLIB "/trace_ra." },
+};
+const struct ra_param_table ra_trace_params = RA_PARAMS(trace_rows);
+
 /* The file that a shell agent would use; the instance cannot lead out of the directory. */
-static char *default_path(const char *type, const char *instance, const char *action)
+static char *default_path(const struct ra_trace_config *config, const char *type,
+                          const char *instance, const char *action)
 {
-    ra_auto_free char *varlib =
+    ra_auto_free char *otherwise =
         ra_text_format("%s/trace_ra", variable_or("HA_VARLIB", DEFAULT_VARLIB));
+    const char *directory = ra_text_is_empty(config->trace_dir) ? otherwise : config->trace_dir;
     ra_auto_free char *name = ra_text_replace(instance, "/", "_");
     char when[32];
     time_t now = time(NULL);
@@ -75,17 +97,17 @@ static char *default_path(const char *type, const char *instance, const char *ac
 
     (void)localtime_r(&now, &local);
     (void)strftime(when, sizeof(when), "%Y-%m-%d.%H:%M:%S", &local);
-    return ra_text_format("%s/%s/%s.%s.%s", variable_or("OCF_RESKEY_trace_dir", varlib), type, name,
-                          action, when);
+    return ra_text_format("%s/%s/%s.%s.%s", directory, type, name, action, when);
 }
 
-int ra_trace_open_ocf(const char *type, const char *instance, const char *action,
-                      struct ra_error *err)
+int ra_trace_open_ocf(const struct ra_trace_config *config, const char *type, const char *instance,
+                      const char *action, struct ra_error *err)
 {
-    const char *file = variable_or("OCF_TRACE_FILE", "");
+    const char *parameter = config->trace_file != NULL ? config->trace_file : "";
+    const char *file = variable_or("OCF_TRACE_FILE", parameter);
     ra_auto_free char *path = NULL;
 
-    if (!variable_is_true("OCF_TRACE_RA") && !variable_is_true("OCF_RESKEY_trace_ra"))
+    if (!config->trace_ra && !variable_is_true("OCF_TRACE_RA"))
         return 0;
     if (file[0] >= '3' && file[0] <= '9' && file[1] == '\0') {
         trace_fd = fcntl(file[0] - '0', F_DUPFD_CLOEXEC, 3);
@@ -93,12 +115,9 @@ int ra_trace_open_ocf(const char *type, const char *instance, const char *action
             return ra_error_set_errno(err, errno, "OCF_TRACE_FILE=%s", file);
         return 0;
     }
-    if (file[0] == '/')
-        path = ra_text_copy(file);
-    else if (isatty(STDIN_FILENO))
+    if (strcmp(file, "/dev/stderr") == 0 || (file[0] != '/' && isatty(STDIN_FILENO)))
         return ra_trace_open_file(NULL, err);
-    else
-        path = default_path(type, instance, action);
+    path = file[0] == '/' ? ra_text_copy(file) : default_path(config, type, instance, action);
     if (make_directories(path, err) != 0)
         return -1;
     return ra_trace_open_file(path, err);

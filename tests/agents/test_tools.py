@@ -100,6 +100,30 @@ def test_trace_names_every_call_with_its_duration(tmp_path):
     assert list((tmp_path / "Filesystem").glob("data.stop.*"))
 
 
+def test_pcs_turns_the_trace_on(resource):
+    """For the stock providers pcs adds these parameters by itself; ours have to name them."""
+    run("pcs", "-f", CIB, "resource", "update", resource, "trace_ra=1", "trace_file=/tmp/trace",
+        "trace_dir=/tmp", check=True)
+    # crm_resource has every trace that it causes on standard error (OCF_TRACE_FILE=/dev/stderr).
+    done = crm_resource("--resource", resource, "--force-check")
+    assert "monitor: code 7" in done.stdout + done.stderr
+
+
+def test_trace_file_takes_every_action(tmp_path):
+    agent = filesystem(trace_ra="1", trace_file=str(tmp_path / "trace"))
+    assert agent("start").rc == 0 and agent("stop").rc == 0
+    text = (tmp_path / "trace").read_text()
+    assert "start: code 0\n" in text and "stop: code 0\n" in text
+
+
+def test_crm_resource_shows_the_trace(resource):
+    """-VV asks for the trace on standard error, by OCF_TRACE_FILE=/dev/stderr."""
+    done = crm_resource("--resource", resource, "--force-check", "-VV")
+    assert done.returncode == 7
+    assert "loading /usr/lib" in done.stdout + done.stderr
+    assert "without a trace" not in done.stdout + done.stderr
+
+
 def test_without_trace_ra_nothing_is_written(tmp_path):
     assert filesystem(trace_dir=str(tmp_path))("monitor").rc == 7
     assert not list(tmp_path.iterdir())

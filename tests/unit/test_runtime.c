@@ -362,6 +362,7 @@ static void metadata_escapes_and_hides(void **state)
 
 static void the_trace_goes_where_the_stock_agents_put_it(void **state)
 {
+    const struct ra_trace_config config = { .trace_file = "" };
     char directory[] = "/tmp/ra-trace-XXXXXX";
     ra_auto_free char *file = NULL;
     struct ra_error err;
@@ -371,10 +372,10 @@ static void the_trace_goes_where_the_stock_agents_put_it(void **state)
     assert_non_null(mkdtemp(directory));
     file = ra_text_format("%s/deep/er/trace", directory);
     (void)setenv("OCF_TRACE_FILE", file, 1);
-    assert_int_equal(ra_trace_open_ocf("Test", "r1", "start", &err), 0);
+    assert_int_equal(ra_trace_open_ocf(&config, "Test", "r1", "start", &err), 0);
     assert_int_equal(stat(file, &status), -1); /* not asked to trace */
-    (void)setenv("OCF_RESKEY_trace_ra", "1", 1);
-    assert_int_equal(ra_trace_open_ocf("Test", "r1", "start", &err), 0);
+    (void)setenv("OCF_TRACE_RA", "1", 1);
+    assert_int_equal(ra_trace_open_ocf(&config, "Test", "r1", "start", &err), 0);
     ra_trace_line("hello %d", 7);
     assert_int_equal(stat(file, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
@@ -382,7 +383,7 @@ static void the_trace_goes_where_the_stock_agents_put_it(void **state)
     (void)unlink(file);
     /* Somebody else's symbolic link in the way is not followed. */
     assert_int_equal(symlink("/dev/null", file), 0);
-    assert_int_equal(ra_trace_open_ocf("Test", "r1", "start", &err), -1);
+    assert_int_equal(ra_trace_open_ocf(&config, "Test", "r1", "start", &err), -1);
     assert_contains(err.text, file);
     (void)unlink(file);
     file[strlen(directory) + strlen("/deep/er")] = '\0';
@@ -391,7 +392,7 @@ static void the_trace_goes_where_the_stock_agents_put_it(void **state)
     (void)rmdir(file);
     assert_int_equal(rmdir(directory), 0);
     (void)unsetenv("OCF_TRACE_FILE");
-    (void)unsetenv("OCF_RESKEY_trace_ra");
+    (void)unsetenv("OCF_TRACE_RA");
 }
 
 int main(void)
