@@ -18,7 +18,8 @@
 #include "base/number.h"
 #include "base/text.h"
 
-#define TERM_MS 10000
+#define TERM_MS   10000
+#define ENDING_MS 1000
 
 static const char *proc_directory = "/proc";
 static const char *pid_file_directory = "/run/libvirt/qemu";
@@ -218,11 +219,18 @@ static enum answer examine_all(const char *name, struct ra_virt_emulator *ret_em
         (void)ra_error_set_errno(err, errno, "cannot read %s", proc_directory);
         return CANNOT_TELL;
     }
-    while (answer == NO && (errno = 0, entry = readdir(directory)) != NULL) {
+    /* One process that says nothing does not keep the guest's own from being found. */
+    while ((errno = 0, entry = readdir(directory)) != NULL) {
+        enum answer one = NO;
+
         if (ra_number_parse_integer(entry->d_name, &pid) == 0 && pid > 1 && pid <= INT_MAX)
-            answer = examine(pid, name, ret_emulator, err);
+            one = examine(pid, name, ret_emulator, err);
+        if (one == YES)
+            return YES;
+        if (one == CANNOT_TELL)
+            answer = CANNOT_TELL;
     }
-    if (answer == NO && errno != 0) {
+    if (errno != 0) {
         (void)ra_error_set_errno(err, errno, "cannot read %s", proc_directory);
         return CANNOT_TELL;
     }
@@ -232,10 +240,20 @@ static enum answer examine_all(const char *name, struct ra_virt_emulator *ret_em
 int ra_virt_emulator_find(const char *name, struct ra_virt_emulator *ret_emulator,
                           struct ra_error *err)
 {
-    enum answer answer = examine_pid_file(name, ret_emulator, err);
+    struct ra_deadline patience = ra_deadline_after_ms(ENDING_MS);
+    struct ra_backoff pause = { .next_ms = 10, .most_ms = 200 };
+    struct ra_error local;
+    enum answer answer;
 
-    if (answer == NO)
-        answer = examine_all(name, ret_emulator, err);
+    if (err == NULL)
+        err = &local;
+    do {
+        answer = examine_pid_file(name, ret_emulator, err);
+        if (answer != YES)
+            answer = examine_all(name, ret_emulator, err);
+        /* Some guest's QEMU is just ending: soon it will have ended. */
+    } while (answer == CANNOT_TELL && err->kind == RA_ERROR_BUSY &&
+             ra_backoff_sleep(&pause, patience));
     if (answer == NO)
         return ra_error_set(err, RA_ERROR_NOT_FOUND, "no QEMU process of this node has guest=%s",
                             name);

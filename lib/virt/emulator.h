@@ -26,7 +26,8 @@ bool ra_virt_emulator_covers(const char *uri);
 /*
  * Find the process of the guest `name`: first by the daemon's pid file, then among all processes.
  * NOT_FOUND is the proof that there is none; BUSY if a process is there that might be it; SYSTEM if
- * /proc cannot be read. Does not block.
+ * /proc cannot be read. Blocks for a second at most, while a QEMU process that is ending might be
+ * it.
  */
 int ra_virt_emulator_find(const char *name, struct ra_virt_emulator *ret_emulator,
                           struct ra_error *err);
