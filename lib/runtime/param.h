@@ -32,9 +32,8 @@ enum ra_param_type {
 
 enum ra_param_flag {
     RA_PARAM_REQUIRED = 1 << 0,
-    RA_PARAM_UNIQUE = 1 << 1,  /* unique among the resources of this agent */
-    RA_PARAM_SECRET = 1 << 2,  /* never printed, wiped from memory after the action */
-    RA_PARAM_IGNORED = 1 << 3, /* accepted from the stock agent's users, has no effect here */
+    RA_PARAM_UNIQUE = 1 << 1, /* unique among the resources of this agent */
+    RA_PARAM_SECRET = 1 << 2, /* never printed, wiped from memory after the action */
 };
 
 struct ra_param {
