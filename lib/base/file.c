@@ -81,6 +81,15 @@ static int state_file_name(const char *name, char file[NAME_MAX - 8], struct ra_
     return 0;
 }
 
+char *ra_file_state_path(const char *name)
+{
+    char file[NAME_MAX - 8];
+
+    if (state_file_name(name, file, NULL) != 0)
+        return ra_text_copy(state_directory);
+    return ra_text_format("%s/%s", state_directory, file);
+}
+
 static int open_state_directory(int *ret_fd, struct ra_error *err)
 {
     ra_auto_close int fd = -1;

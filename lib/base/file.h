@@ -34,6 +34,9 @@ int ra_file_state_write(const char *name, const char *text, struct ra_error *err
 int ra_file_state_read(const char *name, char **ret_text, struct ra_error *err);
 int ra_file_state_remove(const char *name, struct ra_error *err);
 
+/* The path of the state file `name`, for people; in new memory that the caller frees. */
+char *ra_file_state_path(const char *name);
+
 /* Use another directory from now on; for unit tests. The text must stay valid. */
 void ra_file_state_set_directory(const char *path);
 
