@@ -209,8 +209,7 @@ static struct ra_result monitor(const struct ra_context *context)
     }
     facts = guest.virt->domain_facts(guest.domain);
     /* A guest that another agent started, or a start that was killed before its end. */
-    if (facts->condition == RA_VIRT_RUNNING &&
-        guest_remember(&guest, facts->name, facts->uuid, true, &err) != 0)
+    if (facts->condition == RA_VIRT_RUNNING && guest_adopt(&guest, deadline, &err) != 0)
         ra_log_warning("%s", err.text);
     if (facts->condition == RA_VIRT_RUNNING)
         virtualdomain_update_utilization(&guest, deadline);

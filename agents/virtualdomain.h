@@ -6,6 +6,7 @@
 #define RA_AGENTS_VIRTUALDOMAIN_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/deadline.h"
@@ -42,10 +43,12 @@ extern const char *const virtualdomain_transports[];
  * Who it is. A start writes the domain's name, UUID and libvirt URI into a state file before the
  * guest exists, so from then on, until a stop has proven it gone, every action finds the guest
  * without its configuration, by UUID: the file may be unreadable, edited or deleted meanwhile.
- * Without a state file (a guest that another agent started, or none) the configuration says who
- * it is. With neither, nothing of this cluster can have been started here by this agent since the
- * node came up; what is left to ask for is a guest that is named like the configuration's file or
- * like the resource.
+ * The domain itself bears the resource's mark (virt/mark.h), which a migration takes along: so the
+ * target of a migration knows the guest even where it cannot read the configuration. Without state
+ * and mark (a guest that another agent started, or none) the configuration says who it is. Without
+ * that, too, a domain that is named like the configuration's file or like the resource may be the
+ * guest or a stranger: nobody can tell, so it is neither "running" nor "not running", and it is
+ * left alone.
  */
 struct guest {
     const struct ra_context *context;
@@ -54,6 +57,7 @@ struct guest {
 
     bool remembered; /* there is a state file; the three texts are its */
     bool started;    /* and the start that wrote it was seen to succeed */
+    bool marked;     /* and the domain bears the resource's mark, as far as it can */
     char *name;
     char *uuid;
     char *uri;
@@ -64,6 +68,8 @@ struct guest {
 
     struct ra_virt_connection *connection;
     struct ra_virt_domain *domain;
+
+    int64_t log_end_bytes; /* of QEMU's log, before the start */
 };
 
 /* Load libvirt's backend and read the state file. Does not block. */
@@ -89,7 +95,8 @@ int guest_connect(struct guest *guest, struct ra_deadline patience, struct ra_de
 /*
  * Find the domain; guest->domain and what is known of it. NOT_FOUND is proof: libvirt says that
  * nothing which could be this guest exists. A domain that has the guest's name but neither its
- * UUID nor any disk of it is somebody else's.
+ * UUID nor any disk of it is somebody else's. BUSY: there is a domain of which nobody can tell
+ * whether it is the guest.
  */
 int guest_find(struct guest *guest, struct ra_deadline deadline, struct ra_error *err);
 
@@ -99,14 +106,19 @@ int guest_settle(struct guest *guest, struct ra_deadline deadline, struct ra_err
 /*
  * Find the guest's QEMU process without libvirt, which failed with *cause. The caller closes
  * ret_emulator->pidfd. NOT_FOUND is proof that no process of the guest exists or is about to;
- * every other error leaves that unknown.
+ * every other error leaves that unknown; BUSY, as for guest_find().
  */
 int guest_find_process(struct guest *guest, const struct ra_error *cause,
                        struct ra_virt_emulator *ret_emulator, struct ra_error *err);
 
-/* Write the state file: `started` false before the guest is started, true afterwards. */
-int guest_remember(struct guest *guest, const char *name, const char *uuid, bool started,
-                   struct ra_error *err);
+/* Write the state file before the guest is started; its configuration bears the mark. */
+int guest_remember_start(struct guest *guest, struct ra_error *err);
+
+/*
+ * guest->domain was seen running: write that into the state file, and mark the domain unless it
+ * bears the mark. Blocks only then. That it cannot be marked is a warning.
+ */
+int guest_adopt(struct guest *guest, struct ra_deadline deadline, struct ra_error *err);
 
 /* Remove the state file, when the guest is proven gone. */
 void guest_forget(const struct guest *guest);
@@ -123,6 +135,27 @@ void virtualdomain_update_utilization(const struct guest *guest, struct ra_deadl
 
 /* Remove what the last update left for the next one. */
 void virtualdomain_forget_utilization(const struct guest *guest);
+
+/* --- virtualdomain_refusal.c: why QEMU ended at once --- */
+
+/* Where QEMU's log ends now, in bytes: what is behind that later was written since. */
+int64_t virtualdomain_log_end(const char *name);
+
+/*
+ * The last that QEMU wrote into its log since it ended at guest->log_end_bytes, on one line; "" if
+ * it wrote nothing.
+ */
+void virtualdomain_last_words(const struct guest *guest, const char *name, char *text,
+                              size_t size_bytes);
+
+/*
+ * libvirt could not start guest `name`, for the reason in *why. True if that was the lock of a disk
+ * image that somebody else holds; *why is then of kind BUSY and says which.
+ */
+bool virtualdomain_met_lock(const struct guest *guest, const char *name, struct ra_error *why);
+
+/* Whose lock it probably is, and what makes it go away: a sentence by the image's file system. */
+void virtualdomain_explain_lock(const char *lock, char *text, size_t size_bytes);
 
 /* The actions that have files of their own. */
 struct ra_result virtualdomain_start(const struct ra_context *context);

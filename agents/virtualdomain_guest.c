@@ -7,13 +7,13 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/text.h"
 #include "runtime/backend.h"
 
 #define STATE_PREFIX     "VirtualDomain-"
 #define CONNECT_AGAIN_MS 250
-#define CONFIG_MOST_MS   5000
-#define XEN_HOST         "/proc/xen/capabilities"
+#define MARK_MS          2000
 
 static char *state_name(const struct guest *guest)
 {
@@ -34,12 +34,25 @@ static char *state_value(char *const lines[], const char *key)
     return NULL;
 }
 
+/*
+ * Version 0.1 kept the utilization attributes of resource X where the state of a resource
+ * utilization-X belongs: a first line with a number, which no state has.
+ */
+static bool is_old_cache(const char *text)
+{
+    ra_auto_free char *line = ra_text_format("%.*s", (int)strcspn(text, "\n"), text);
+    int64_t number;
+
+    return ra_number_parse_integer(line, &number) == 0;
+}
+
 /* No state file is no error. A damaged one is: it stands for a guest that may be running. */
 static int read_state(struct guest *guest, struct ra_error *err)
 {
     ra_auto_free char *file = state_name(guest);
     ra_auto_free char *text = NULL;
     ra_auto_free char *phase = NULL;
+    ra_auto_free char *marked = NULL;
     ra_auto_text_list char **lines = NULL;
     struct ra_error why;
 
@@ -48,15 +61,19 @@ static int read_state(struct guest *guest, struct ra_error *err)
             return 0;
         return ra_error_set(err, why.kind, "%s", why.text);
     }
+    if (is_old_cache(text))
+        return 0;
     lines = ra_text_split(text, "\n");
     guest->name = state_value(lines, "name");
     guest->uuid = state_value(lines, "uuid");
     guest->uri = state_value(lines, "uri");
     phase = state_value(lines, "phase");
+    marked = state_value(lines, "marked"); /* a state of version 0.1 has none */
     if (guest->name == NULL || guest->uuid == NULL || guest->uri == NULL || phase == NULL)
         return ra_error_set(err, RA_ERROR_PROTOCOL, "the state file %s is damaged", file);
     guest->remembered = true;
     guest->started = ra_text_equal(phase, "started");
+    guest->marked = marked != NULL;
     return 0;
 }
 
@@ -132,195 +149,78 @@ int guest_connect(struct guest *guest, struct ra_deadline patience, struct ra_de
     return 0;
 }
 
-/*
- * The names to ask for where only names can be asked for, at most two. From the configuration or
- * the state file, or else the guesses that struct guest's comment explains.
- */
-struct names {
-    char *list[3];
-};
-
-static void free_names(struct names *names)
+static void take(char **field, const char *text)
 {
-    free(names->list[0]);
-    free(names->list[1]);
+    if (ra_text_equal(*field, text))
+        return;
+    free(*field);
+    *field = ra_text_copy(text);
 }
 
-static struct names list_names(const struct guest *guest)
-{
-    struct names names = { { NULL } };
-    const char *file = guest->config->config;
-    size_t length;
-
-    if (guest->domain != NULL) {
-        names.list[0] = ra_text_copy(guest_name(guest));
-        return names;
-    }
-    if (guest->remembered || guest->xml != NULL) {
-        names.list[0] = ra_text_copy(guest->remembered ? guest->name : guest->xml->name);
-        if (guest->remembered && guest->xml != NULL &&
-            !ra_text_equal(guest->xml->name, guest->name))
-            names.list[1] = ra_text_copy(guest->xml->name);
-        return names;
-    }
-    names.list[0] = ra_text_copy(guest->context->instance);
-    if (ra_text_is_empty(file))
-        return names;
-    file = strrchr(file, '/') == NULL ? file : strrchr(file, '/') + 1;
-    length = strlen(file);
-    if (length > 4 && strcmp(file + length - 4, ".xml") == 0)
-        length -= 4;
-    names.list[1] = ra_text_format("%.*s", (int)length, file);
-    return names;
-}
-
-/* True if a domain that only has the guest's name is the guest all the same. */
-static int is_ours(struct guest *guest, struct ra_virt_domain *domain, struct ra_deadline deadline,
-                   bool *ret_ours, struct ra_error *err)
-{
-    ra_auto_free char *text = NULL;
-    struct ra_virt_xml *live = NULL;
-
-    /* A configuration without a UUID gets another at each start. */
-    if (guest->xml == NULL || guest->xml->uuid == NULL ||
-        ra_text_equal(guest->xml->uuid, guest->virt->domain_facts(domain)->uuid)) {
-        *ret_ours = true;
-        return 0;
-    }
-    if (guest->virt->domain_xml(domain, deadline, &text, err) != 0 ||
-        guest->virt->xml_parse(text, "the running domain's XML", &live, err) != 0)
-        return -1;
-    *ret_ours = guest->virt->xml_shares_disk(guest->xml, live);
-    guest->virt->xml_free(live);
-    return 0;
-}
-
-static int find_by_name(struct guest *guest, const char *name, struct ra_deadline deadline,
-                        struct ra_error *err)
-{
-    struct ra_virt_domain *domain = NULL;
-    bool ours = false;
-
-    if (guest->virt->domain_find(guest->connection, NULL, name, deadline, &domain, err) != 0)
-        return -1;
-    if (is_ours(guest, domain, deadline, &ours, err) != 0) {
-        guest->virt->domain_free(domain);
-        return -1;
-    }
-    if (!ours) {
-        (void)ra_error_set(err, RA_ERROR_NOT_FOUND,
-                           "the domain named %s has the UUID %s and other disks: it is not the "
-                           "guest of this resource, whose UUID is %s",
-                           name, guest->virt->domain_facts(domain)->uuid, guest->xml->uuid);
-        guest->virt->domain_free(domain);
-        return -1;
-    }
-    guest->domain = domain;
-    return 0;
-}
-
-int guest_find(struct guest *guest, struct ra_deadline deadline, struct ra_error *err)
-{
-    RA_CLEANUP(free_names) struct names names = { { NULL } };
-    const struct ra_virt_backend *virt = guest->virt;
-    struct ra_error why;
-
-    virt->domain_free(ra_steal_ptr(&guest->domain));
-    if (guest->remembered) {
-        if (virt->domain_find(guest->connection, guest->uuid, NULL, deadline, &guest->domain,
-                              err) == 0)
-            return 0;
-        if (err->kind != RA_ERROR_NOT_FOUND)
-            return -1;
-    }
-    /* A configuration on storage that hangs must not use up the time. */
-    (void)guest_read_config(
-        guest, ra_deadline_earlier(deadline, ra_deadline_after_ms(CONFIG_MOST_MS)), NULL);
-    if (guest->xml != NULL && guest->xml->uuid != NULL) {
-        if (virt->domain_find(guest->connection, guest->xml->uuid, NULL, deadline, &guest->domain,
-                              err) == 0)
-            return 0;
-        if (err->kind != RA_ERROR_NOT_FOUND)
-            return -1;
-    }
-    names = list_names(guest);
-    for (char **name = names.list; *name != NULL; name++) {
-        if (find_by_name(guest, *name, deadline, &why) == 0)
-            return 0;
-        *err = why;
-        if (why.kind != RA_ERROR_NOT_FOUND)
-            return -1;
-    }
-    return -1;
-}
-
-int guest_settle(struct guest *guest, struct ra_deadline deadline, struct ra_error *err)
-{
-    struct ra_backoff backoff = { .next_ms = 20, .most_ms = 250 };
-
-    while (guest->virt->domain_facts(guest->domain)->condition == RA_VIRT_CHANGING) {
-        if (!ra_backoff_sleep(&backoff, deadline))
-            return ra_error_set(err, RA_ERROR_TIMEOUT, "guest %s is still %s", guest_name(guest),
-                                guest->virt->domain_facts(guest->domain)->text);
-        if (guest->virt->domain_refresh(guest->domain, deadline, err) != 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* True if guests here are QEMU processes; without a URI, libvirt's default is QEMU but on Xen. */
-static bool has_processes(const struct guest *guest)
-{
-    const char *uri = guest_uri(guest);
-
-    if (uri == NULL)
-        return access(XEN_HOST, F_OK) != 0;
-    return guest->virt->emulator_covers(uri);
-}
-
-int guest_find_process(struct guest *guest, const struct ra_error *cause,
-                       struct ra_virt_emulator *ret_emulator, struct ra_error *err)
-{
-    RA_CLEANUP(free_names) struct names names = { { NULL } };
-
-    if (!has_processes(guest))
-        return ra_error_set(err, cause->kind, "%s", cause->text);
-    if (!guest->remembered)
-        (void)guest_read_config(guest, ra_deadline_after_ms(CONFIG_MOST_MS), NULL);
-    names = list_names(guest);
-    for (char **name = names.list; *name != NULL; name++) {
-        if (guest->virt->emulator_find(*name, ret_emulator, err) == 0)
-            return 0;
-        if (err->kind != RA_ERROR_NOT_FOUND)
-            return -1;
-    }
-    /* A daemon that hangs may yet carry out a start that was given up; one that is dead may not. */
-    if (cause->kind != RA_ERROR_UNREACHABLE && guest->remembered && !guest->started)
-        return ra_error_set(err, RA_ERROR_TIMEOUT,
-                            "%s; no QEMU process of guest %s exists, but libvirt may be about to "
-                            "start one",
-                            cause->text, names.list[0]);
-    return ra_error_set(err, RA_ERROR_NOT_FOUND, "%s; no QEMU process of guest %s exists",
-                        cause->text, names.list[0]);
-}
-
-int guest_remember(struct guest *guest, const char *name, const char *uuid, bool started,
-                   struct ra_error *err)
+static int remember(struct guest *guest, const char *name, const char *uuid, bool started,
+                    bool marked, struct ra_error *err)
 {
     ra_auto_free char *file = state_name(guest);
     const char *uri = guest->connection == NULL ? guest_uri(guest)
                                                 : guest->virt->connection_uri(guest->connection);
     ra_auto_free char *text = NULL;
 
-    if (guest->remembered && guest->started == started && ra_text_equal(guest->name, name) &&
-        ra_text_equal(guest->uuid, uuid) && ra_text_equal(guest->uri, uri))
+    if (guest->remembered && guest->started == started && guest->marked == marked &&
+        ra_text_equal(guest->name, name) && ra_text_equal(guest->uuid, uuid) &&
+        ra_text_equal(guest->uri, uri))
         return 0;
-    text = ra_text_format("name=%s\nuuid=%s\nuri=%s\nphase=%s\n", name, uuid, uri,
-                          started ? "started" : "starting");
+    text = ra_text_format("name=%s\nuuid=%s\nuri=%s\nphase=%s\n%s", name, uuid, uri,
+                          started ? "started" : "starting", marked ? "marked=1\n" : "");
     if (ra_file_state_write(file, text, err) != 0)
         return -1;
     ra_log_note("remembering domain %s, %s, at %s", name, uuid, uri);
+    take(&guest->name, name);
+    take(&guest->uuid, uuid);
+    take(&guest->uri, uri);
+    guest->remembered = true;
+    guest->started = started;
+    guest->marked = marked;
     return 0;
+}
+
+int guest_remember_start(struct guest *guest, struct ra_error *err)
+{
+    return remember(guest, guest->xml->name, guest->xml->uuid, false, true, err);
+}
+
+/* Mark guest->domain, which is the guest: a mark of another resource, renamed maybe, gives way. */
+static int mark(struct guest *guest, struct ra_deadline deadline, struct ra_error *err)
+{
+    const struct ra_virt_backend *virt = guest->virt;
+    const char *instance = guest->context->instance;
+    ra_auto_free char *marked = NULL;
+
+    if (virt->mark_read(guest->domain, deadline, &marked, err) != 0)
+        return -1;
+    if (ra_text_equal(marked, instance))
+        return 0;
+    if (marked != NULL)
+        ra_log_warning("domain %s was marked as the guest of resource %s and is that of %s now: "
+                       "two resources must not have one guest",
+                       guest_name(guest), marked, instance);
+    return virt->mark_set(guest->domain, instance, deadline, err);
+}
+
+int guest_adopt(struct guest *guest, struct ra_deadline deadline, struct ra_error *err)
+{
+    const struct ra_virt_domain_facts *facts = guest->virt->domain_facts(guest->domain);
+    bool marked = guest->marked && ra_text_equal(guest->uuid, facts->uuid);
+    struct ra_error why;
+
+    if (!marked) {
+        marked =
+            mark(guest, ra_deadline_earlier(deadline, ra_deadline_after_ms(MARK_MS)), &why) == 0;
+        if (!marked)
+            ra_log_warning("%s", why.text);
+        /* A driver that knows no marks is not asked at every monitor. */
+        marked = marked || why.kind == RA_ERROR_PROTOCOL;
+    }
+    return remember(guest, facts->name, facts->uuid, true, marked, err);
 }
 
 void guest_forget(const struct guest *guest)

@@ -310,6 +310,10 @@ struct ra_result virtualdomain_migrate_to(const struct ra_context *context)
     if (facts->condition != RA_VIRT_RUNNING && facts->condition != RA_VIRT_PAUSED)
         return ra_result_failure(RA_ERR_GENERIC, "guest %s cannot be migrated: it is %s",
                                  facts->name, facts->text);
+    /* The target may not be able to read the configuration: it goes by the mark then. */
+    guest.marked = false;
+    if (guest_adopt(&guest, deadline, &err) != 0)
+        return ra_result_of_error(RA_ACTION_MIGRATE, &err);
     ends.local_uri = ra_text_copy(guest.virt->connection_uri(guest.connection));
     if (virtualdomain_migration_uris(&guest, ends.node, &ends.remote_uri, &data_uri, &err) != 0 ||
         check_target(&ends, deadline, &err) != 0) {
@@ -346,7 +350,7 @@ struct ra_result virtualdomain_migrate_from(const struct ra_context *context)
     if (facts->condition != RA_VIRT_RUNNING && facts->condition != RA_VIRT_PAUSED)
         return ra_result_failure(RA_ERR_GENERIC, "guest %s arrived from node %s and is %s",
                                  facts->name, context->migrate_source, facts->text);
-    if (guest_remember(&guest, facts->name, facts->uuid, true, &err) != 0)
+    if (guest_adopt(&guest, deadline, &err) != 0)
         return ra_result_of_error(RA_ACTION_MIGRATE, &err);
     return ra_result_success();
 }

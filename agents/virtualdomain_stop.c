@@ -198,6 +198,27 @@ static struct ra_result stop_domain(struct guest *guest)
     return stop_process(guest, &err);
 }
 
+/*
+ * Found by the configuration alone, for no state says that it is this resource's: if it bears the
+ * mark of another one, it is not ours to end.
+ */
+static int refuse_anothers(const struct guest *guest, struct ra_deadline deadline,
+                           struct ra_error *err)
+{
+    ra_auto_free char *marked = NULL;
+
+    if (guest->remembered)
+        return 0;
+    if (guest->virt->mark_read(guest->domain, deadline, &marked, err) != 0)
+        return err->kind == RA_ERROR_NOT_FOUND ? 0 : -1;
+    if (marked == NULL || ra_text_equal(marked, guest->context->instance))
+        return 0;
+    return ra_error_set(err, RA_ERROR_BUSY,
+                        "guest %s runs and is marked as that of resource %s: two resources must "
+                        "not have one guest",
+                        guest_name(guest), marked);
+}
+
 struct ra_result virtualdomain_stop(const struct ra_context *context)
 {
     auto_guest struct guest guest = { 0 };
@@ -219,8 +240,16 @@ struct ra_result virtualdomain_stop(const struct ra_context *context)
                 ra_log_note("%s", err.text);
             if (guest.virt->domain_facts(guest.domain)->condition == RA_VIRT_OFF)
                 return stopped(&guest);
+            if (refuse_anothers(&guest, finding, &err) != 0) {
+                if (libvirt_is_lost(&err))
+                    return stop_process(&guest, &err);
+                return ra_result_of_error(RA_ACTION_STOP, &err);
+            }
             return stop_domain(&guest);
         }
+        /* Somebody is there of whom nobody can tell whether it is the guest: not ours to end. */
+        if (err.kind == RA_ERROR_BUSY)
+            return ra_result_of_error(RA_ACTION_STOP, &err);
         if (err.kind != RA_ERROR_NOT_FOUND)
             return stop_process(&guest, &err);
         /* A start that was given up may only now reach the daemon. */

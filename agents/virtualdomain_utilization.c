@@ -25,9 +25,10 @@
 #define VERIFY_MS  600000 /* the attributes may be edited by hand: written again after so long */
 #define ATTRIBUTES 3
 
+/* With slashes, which no resource's own state file has in its name: "VirtualDomain-" and its id. */
 static char *state_name(const struct guest *guest)
 {
-    return ra_text_format("VirtualDomain-utilization-%s", guest->context->instance);
+    return ra_text_format("VirtualDomain/utilization/%s", guest->context->instance);
 }
 
 /* What is wanted, as the state file has it; new memory. */

@@ -11,6 +11,8 @@
 #include "virt/connection.h"
 #include "virt/domain.h"
 #include "virt/emulator.h"
+#include "virt/error.h"
+#include "virt/mark.h"
 #include "virt/migration.h"
 #include "virt/uri.h"
 #include "virt/xml.h"
@@ -36,6 +38,11 @@
     X(emulator_covers)                                                                             \
     X(emulator_find)                                                                               \
     X(emulator_kill)                                                                               \
+    X(error_find_lock)                                                                             \
+    X(mark_find)                                                                                   \
+    X(mark_find_status)                                                                            \
+    X(mark_read)                                                                                   \
+    X(mark_set)                                                                                    \
     X(migration_run)                                                                               \
     X(migration_presence)                                                                          \
     X(migration_judge)                                                                             \
@@ -46,6 +53,7 @@
     X(xml_read)                                                                                    \
     X(xml_parse)                                                                                   \
     X(xml_set_uuid)                                                                                \
+    X(xml_set_mark)                                                                                \
     X(xml_shares_disk)                                                                             \
     X(xml_free)
 

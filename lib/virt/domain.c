@@ -246,8 +246,13 @@ static int run_create(struct ra_virt_call *call, struct ra_error *err)
     struct domain_call *self = (struct domain_call *)call;
 
     self->handle = virDomainCreateXML(self->connection, self->xml, 0);
-    if (self->handle == NULL)
+    if (self->handle == NULL) {
+        const char *lock = ra_virt_error_find_lock(virGetLastErrorMessage());
+
+        if (lock != NULL)
+            return ra_error_set(err, RA_ERROR_BUSY, "libvirt cannot start the domain: %s", lock);
         return ra_virt_error_take(err, "libvirt cannot start the domain");
+    }
     return read_facts(self->handle, &self->facts, err);
 }
 

@@ -61,7 +61,8 @@ void ra_virt_domain_free(struct ra_virt_domain *domain);
 
 /*
  * Start a transient domain (virDomainCreateXML). When it fails, the domain may exist all the same:
- * a deadline ends our waiting, not the daemon's work. The caller asks.
+ * a deadline ends our waiting, not the daemon's work. The caller asks. BUSY: the lock of one of its
+ * disks is held by somebody else; trying again later may help.
  */
 int ra_virt_domain_create(struct ra_virt_connection *connection, const char *xml,
                           struct ra_deadline deadline, struct ra_virt_domain **ret_domain,

@@ -127,12 +127,17 @@ static enum answer is_emulator(int process, struct ra_error *err)
     return is_emulator_name(base == NULL ? target : base + 1) ? YES : NO;
 }
 
-/* The whole argument vector has -name guest=NAME; its words are separated by NUL bytes. */
-static enum answer has_name(int process, const char *name, struct ra_error *err)
+/*
+ * The whole argument vector has -name guest=NAME; its words are separated by NUL bytes. `uuid`
+ * becomes what follows -uuid.
+ */
+static enum answer has_name(int process, const char *name, char uuid[RA_VIRT_UUID_BYTES],
+                            struct ra_error *err)
 {
     ra_auto_close int fd = openat(process, "cmdline", O_RDONLY | O_CLOEXEC);
     ra_auto_text_buffer struct ra_text_buffer arguments = { 0 };
     const char *previous = "";
+    enum answer answer = NO;
     char chunk[4096];
     ssize_t count = -1;
 
@@ -143,10 +148,12 @@ static enum answer has_name(int process, const char *name, struct ra_error *err)
     ra_text_buffer_add(&arguments, "");
     for (size_t at = 0; at < arguments.used_bytes; at += strlen(arguments.data + at) + 1) {
         if (ra_text_equal(previous, "-name") && is_name_argument(arguments.data + at, name))
-            return YES;
+            answer = YES;
+        if (ra_text_equal(previous, "-uuid"))
+            ra_text_join(uuid, RA_VIRT_UUID_BYTES, arguments.data + at, "", "");
         previous = arguments.data + at;
     }
-    return NO;
+    return answer;
 }
 
 /*
@@ -163,11 +170,12 @@ static enum answer examine(int64_t pid, const char *name, struct ra_virt_emulato
     ra_auto_close int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     ra_auto_close int pidfd = -1;
     enum answer answer = process < 0 ? gone_or_error("open", err) : is_emulator(process, err);
+    char uuid[RA_VIRT_UUID_BYTES] = "";
     char ignored[64];
     char state = 'X';
     int64_t threads;
     enum answer named =
-        answer == CANNOT_TELL || process < 0 ? answer : has_name(process, name, err);
+        answer == CANNOT_TELL || process < 0 ? answer : has_name(process, name, uuid, err);
 
     if (named != YES)
         return named;
@@ -181,13 +189,14 @@ static enum answer examine(int64_t pid, const char *name, struct ra_virt_emulato
     pidfd = (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
     if (pidfd < 0)
         return gone_or_error("pidfd_open", err);
-    answer = has_name(process, name, err);
+    answer = has_name(process, name, uuid, err);
     if (answer != YES)
         return answer;
     (void)read_stat(process, ignored, &state, &threads);
     *ret_emulator = (struct ra_virt_emulator){ .pid = (pid_t)pid,
                                                .stopped = state == 'T' || state == 't',
                                                .pidfd = ra_steal_fd(&pidfd) };
+    memcpy(ret_emulator->uuid, uuid, sizeof(uuid));
     return YES;
 }
 

@@ -13,11 +13,14 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "virt/domain.h"
 
 struct ra_virt_emulator {
     pid_t pid;
     int pidfd;    /* the caller closes it */
     bool stopped; /* by SIGSTOP or a debugger: it executes nothing */
+    /* The domain's UUID by `-uuid` of its arguments, "" if they have none: names are used again. */
+    char uuid[RA_VIRT_UUID_BYTES];
 };
 
 /* True if guests of this libvirt URI are QEMU processes of this node. Pure. */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -36,12 +37,24 @@ static const struct {
     { VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_NONE, RA_ERROR_TIMEOUT },
     { VIR_ERR_RESOURCE_BUSY, VIR_FROM_NONE, RA_ERROR_BUSY },
     { VIR_ERR_BLOCK_COPY_ACTIVE, VIR_FROM_NONE, RA_ERROR_BUSY },
-    { VIR_ERR_DOM_EXIST, VIR_FROM_NONE, RA_ERROR_BUSY },
     { VIR_ERR_NO_SUPPORT, VIR_FROM_NONE, RA_ERROR_PROTOCOL },
     { VIR_ERR_OPERATION_UNSUPPORTED, VIR_FROM_NONE, RA_ERROR_PROTOCOL },
     { VIR_ERR_ARGUMENT_UNSUPPORTED, VIR_FROM_NONE, RA_ERROR_PROTOCOL },
     { VIR_ERR_NO_DOMAIN, VIR_FROM_NONE, RA_ERROR_PROTOCOL },
 };
+
+const char *ra_virt_error_find_lock(const char *message)
+{
+    static const char *const phrases[] = { "Failed to get \"", "Failed to get shared \"",
+                                           "Failed to lock byte ", "Failed to acquire lock",
+                                           "Lockspace resource '" };
+    const char *found = NULL;
+
+    for (size_t i = 0; found == NULL && i < sizeof(phrases) / sizeof(phrases[0]); i++)
+        found = strstr(message, phrases[i]);
+    /* "Failed to get" may be about something else. */
+    return found != NULL && strstr(found, "lock") != NULL ? found : NULL;
+}
 
 enum ra_error_kind ra_virt_error_kind(int code, int part)
 {

@@ -7,6 +7,14 @@
 
 #include "base/error.h"
 
+/*
+ * The part of a hypervisor's message that says that the lock of a disk image is held by somebody
+ * else, NULL if it does not: what QEMU (block/file-posix.c) and libvirt's lock managers write. Such
+ * a lock goes away by itself when its holder ends, or when a storage server has given up the
+ * client that had it. Pure.
+ */
+const char *ra_virt_error_find_lock(const char *message);
+
 /* The kind that a VIR_ERR_ code from a VIR_FROM_ part stands for; never NOT_FOUND. */
 enum ra_error_kind ra_virt_error_kind(int code, int part);
 

@@ -13,9 +13,11 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "virt/call.h"
+#include "virt/mark.h"
 
 #define XML_MOST_BYTES (1024 * 1024)
 #define UUID_DIGITS    32
+#define MARK_ELEMENT   "resource"
 
 /* The elements below a disk's <source> that hold data, and the attributes that say where. */
 static const char *const source_attributes[] = { "file", "dev",    "dir",  "protocol",
@@ -65,8 +67,8 @@ static xmlNodePtr find_child(xmlNodePtr parent, const char *name, unsigned *ret_
     return found;
 }
 
-static int parse_document(const char *text, const char *origin, xmlDocPtr *ret_doc,
-                          struct ra_error *err)
+static int parse_rooted(const char *text, const char *origin, const char *element,
+                        xmlDocPtr *ret_doc, struct ra_error *err)
 {
     size_t length = strlen(text);
     auto_doc xmlDocPtr doc = NULL;
@@ -89,12 +91,18 @@ static int parse_document(const char *text, const char *origin, xmlDocPtr *ret_d
         return ra_error_set(err, RA_ERROR_CONFIG,
                             "%s has a document type declaration, which is not allowed", origin);
     root = xmlDocGetRootElement(doc);
-    if (root == NULL || strcmp((const char *)root->name, "domain") != 0)
+    if (root == NULL || strcmp((const char *)root->name, element) != 0)
         return ra_error_set(err, RA_ERROR_CONFIG,
-                            "%s is not a libvirt domain: its root element is <%s>, not <domain>",
-                            origin, root == NULL ? "" : (const char *)root->name);
+                            "%s is not a libvirt domain: its root element is <%s>, not <%s>",
+                            origin, root == NULL ? "" : (const char *)root->name, element);
     *ret_doc = ra_steal_ptr(&doc);
     return 0;
+}
+
+static int parse_document(const char *text, const char *origin, xmlDocPtr *ret_doc,
+                          struct ra_error *err)
+{
+    return parse_rooted(text, origin, "domain", ret_doc, err);
 }
 
 /* As virUUIDParse reads it: 32 hexadecimal digits, dashes and spaces anywhere. */
@@ -118,10 +126,9 @@ static char *normalise_uuid(const char *text)
     return digits == UUID_DIGITS ? ra_text_copy(uuid) : NULL;
 }
 
-static int read_identity(xmlDocPtr doc, const char *origin, struct ra_virt_xml *xml,
+static int read_identity(xmlNodePtr root, const char *origin, struct ra_virt_xml *xml,
                          struct ra_error *err)
 {
-    xmlNodePtr root = xmlDocGetRootElement(doc);
     unsigned names;
     unsigned uuids;
     xmlNodePtr name = find_child(root, "name", &names);
@@ -168,7 +175,8 @@ int ra_virt_xml_parse(const char *text, const char *origin, struct ra_virt_xml *
 
     if (xml == NULL)
         abort();
-    if (parse_document(text, origin, &doc, err) != 0 || read_identity(doc, origin, xml, err) != 0)
+    if (parse_document(text, origin, &doc, err) != 0 ||
+        read_identity(xmlDocGetRootElement(doc), origin, xml, err) != 0)
         return -1;
     xml->text = ra_text_copy(text);
     *ret_xml = ra_steal_ptr(&xml);
@@ -212,24 +220,152 @@ int ra_virt_xml_read(const char *path, struct ra_deadline deadline, struct ra_vi
     return 0;
 }
 
+/* Take the document's text over into `xml`. */
+static void take_text(struct ra_virt_xml *xml, xmlDocPtr doc)
+{
+    auto_string xmlChar *dumped = NULL;
+    int length;
+
+    xmlDocDumpMemory(doc, &dumped, &length);
+    if (dumped == NULL)
+        abort();
+    free(xml->text);
+    xml->text = ra_text_copy((const char *)dumped);
+}
+
 int ra_virt_xml_set_uuid(struct ra_virt_xml *xml, const char *uuid, struct ra_error *err)
 {
     auto_doc xmlDocPtr doc = NULL;
-    auto_string xmlChar *dumped = NULL;
-    int length;
 
     if (parse_document(xml->text, "the domain's XML", &doc, err) != 0)
         return -1;
     if (xmlNewTextChild(xmlDocGetRootElement(doc), NULL, (const xmlChar *)"uuid",
                         (const xmlChar *)uuid) == NULL)
         abort();
-    xmlDocDumpMemory(doc, &dumped, &length);
-    if (dumped == NULL)
-        abort();
-    free(xml->text);
-    xml->text = ra_text_copy((const char *)dumped);
+    take_text(xml, doc);
     free(xml->uuid);
     xml->uuid = ra_text_copy(uuid);
+    return 0;
+}
+
+/* --- the mark --- */
+
+static void fill_mark(xmlNodePtr mark, const char *resource, const char *uuid)
+{
+    if (mark == NULL ||
+        xmlNewProp(mark, (const xmlChar *)"id", (const xmlChar *)resource) == NULL ||
+        xmlNewProp(mark, (const xmlChar *)"uuid", (const xmlChar *)uuid) == NULL)
+        abort();
+}
+
+/*
+ * The resource that a mark names; new memory, or NULL. A mark is valid on the domain that it was
+ * made for alone: a copy of the domain's XML, which must have a UUID of its own, has it too.
+ */
+static char *resource_of(xmlNodePtr mark, const char *uuid)
+{
+    auto_string xmlChar *id = xmlGetNoNsProp(mark, (const xmlChar *)"id");
+    auto_string xmlChar *bound = xmlGetNoNsProp(mark, (const xmlChar *)"uuid");
+
+    if (id == NULL || *id == '\0' || bound == NULL || strcmp((const char *)bound, uuid) != 0)
+        return NULL;
+    return ra_text_copy((const char *)id);
+}
+
+static bool is_mark(const xmlNode *node)
+{
+    return node->type == XML_ELEMENT_NODE && node->ns != NULL &&
+           strcmp((const char *)node->ns->href, RA_VIRT_MARK_URI) == 0;
+}
+
+int ra_virt_xml_set_mark(struct ra_virt_xml *xml, const char *resource, struct ra_error *err)
+{
+    auto_doc xmlDocPtr doc = NULL;
+    xmlNodePtr metadata;
+    xmlNodePtr mark;
+    unsigned count;
+
+    if (parse_document(xml->text, "the domain's XML", &doc, err) != 0)
+        return -1;
+    metadata = find_child(xmlDocGetRootElement(doc), "metadata", &count);
+    if (metadata == NULL)
+        metadata = xmlNewChild(xmlDocGetRootElement(doc), NULL, (const xmlChar *)"metadata", NULL);
+    if (metadata == NULL)
+        abort();
+    for (xmlNodePtr node = metadata->children, next; node != NULL; node = next) {
+        next = node->next;
+        if (!is_mark(node))
+            continue;
+        xmlUnlinkNode(node);
+        xmlFreeNode(node);
+    }
+    mark = xmlNewChild(metadata, NULL, (const xmlChar *)MARK_ELEMENT, NULL);
+    fill_mark(mark, resource, xml->uuid);
+    xmlSetNs(mark, xmlNewNs(mark, (const xmlChar *)RA_VIRT_MARK_URI,
+                            (const xmlChar *)RA_VIRT_MARK_PREFIX));
+    take_text(xml, doc);
+    return 0;
+}
+
+char *ra_virt_xml_make_mark(const char *resource, const char *uuid)
+{
+    xmlNodePtr mark = xmlNewNode(NULL, (const xmlChar *)MARK_ELEMENT);
+    xmlBufferPtr buffer = xmlBufferCreate();
+    char *text;
+
+    /* libvirt adds the namespace. */
+    fill_mark(mark, resource, uuid);
+    if (buffer == NULL || xmlNodeDump(buffer, NULL, mark, 0, 0) < 0)
+        abort();
+    text = ra_text_copy((const char *)xmlBufferContent(buffer));
+    xmlBufferFree(buffer);
+    xmlFreeNode(mark);
+    return text;
+}
+
+char *ra_virt_xml_read_mark(const char *element, const char *uuid)
+{
+    auto_doc xmlDocPtr doc =
+        xmlReadMemory(element, (int)strnlen(element, XML_MOST_BYTES), NULL, NULL,
+                      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlNodePtr root = doc == NULL ? NULL : xmlDocGetRootElement(doc);
+
+    if (root == NULL || strcmp((const char *)root->name, MARK_ELEMENT) != 0)
+        return NULL;
+    return resource_of(root, uuid);
+}
+
+int ra_virt_xml_read_status(const char *text, const char *origin, const char *resource,
+                            bool *ret_marked, char **ret_name, char **ret_uuid,
+                            struct ra_error *err)
+{
+    RA_CLEANUP(cleanup_xml) struct ra_virt_xml *xml = calloc(1, sizeof(*xml));
+    auto_doc xmlDocPtr doc = NULL;
+    xmlNodePtr domain, metadata;
+    unsigned count;
+
+    if (xml == NULL)
+        abort();
+    if (parse_rooted(text, origin, "domstatus", &doc, err) != 0)
+        return -1;
+    domain = find_child(xmlDocGetRootElement(doc), "domain", &count);
+    if (domain == NULL)
+        return ra_error_set(err, RA_ERROR_CONFIG, "%s has no <domain>", origin);
+    if (read_identity(domain, origin, xml, err) != 0)
+        return -1;
+    *ret_marked = false;
+    metadata = find_child(domain, "metadata", &count);
+    for (xmlNodePtr node = metadata == NULL ? NULL : metadata->children; node != NULL;
+         node = node->next) {
+        ra_auto_free char *named =
+            is_mark(node) && xml->uuid != NULL ? resource_of(node, xml->uuid) : NULL;
+
+        *ret_marked = *ret_marked || ra_text_equal(named, resource);
+    }
+    if (*ret_marked) {
+        *ret_name = ra_steal_ptr(&xml->name);
+        *ret_uuid = ra_steal_ptr(&xml->uuid);
+    }
     return 0;
 }
 

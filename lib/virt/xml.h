@@ -35,6 +35,29 @@ void ra_virt_xml_free(struct ra_virt_xml *xml);
 /* Put a UUID into a document that has none; xml->uuid and xml->text change. Errors: CONFIG. */
 int ra_virt_xml_set_uuid(struct ra_virt_xml *xml, const char *uuid, struct ra_error *err);
 
+/*
+ * Put the mark of `resource` (mark.h) into a document that has a UUID, in place of one that is
+ * there. Errors: CONFIG.
+ */
+int ra_virt_xml_set_mark(struct ra_virt_xml *xml, const char *resource, struct ra_error *err);
+
+/* The mark's element by itself, as virDomainSetMetadata wants it; new memory. */
+char *ra_virt_xml_make_mark(const char *resource, const char *uuid);
+
+/*
+ * The resource that a mark's element names; new memory. NULL if it is no mark of the domain with
+ * this UUID, but one that was copied along with another domain's XML, for example.
+ */
+char *ra_virt_xml_read_mark(const char *element, const char *uuid);
+
+/*
+ * Does the text of a status file of libvirt's (its daemon keeps one for each active domain) tell
+ * of a domain with the mark of `resource`? Name and UUID are new memory. Errors: CONFIG.
+ */
+int ra_virt_xml_read_status(const char *text, const char *origin, const char *resource,
+                            bool *ret_marked, char **ret_name, char **ret_uuid,
+                            struct ra_error *err);
+
 /* True if both domains write to the same file, device or network image. */
 bool ra_virt_xml_shares_disk(const struct ra_virt_xml *one, const struct ra_virt_xml *other);
 

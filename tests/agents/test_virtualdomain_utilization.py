@@ -133,5 +133,23 @@ def test_a_cib_manager_that_hangs_does_not_make_a_guest_ill(node, agent):
 
 
 def test_outside_a_cluster_nothing_is_said(node, agent):
-    outcome = agent("monitor", env={"OCF_RESOURCE_INSTANCE": "no-such-resource"})
+    assert agent("stop").rc == 0
+    stranger = {"OCF_RESOURCE_INSTANCE": "no-such-resource"}
+    assert agent("start", env=stranger).rc == 0
+    outcome = agent("monitor", env=stranger)
     assert (outcome.rc, outcome.err) == (0, "")
+
+
+def test_what_is_cached_for_one_resource_is_no_state_of_another(node, agent, boot, tmp_path):
+    """The resource `utilization-vm` beside `vm`."""
+    assert agent("monitor").rc == 0, "which writes the cache of vm"
+    (tmp_path / "other").mkdir()
+    guest = Guest(tmp_path / "other", boot, name="other")
+    other = NodeAgent(node, instance="utilization-vm", config=str(guest.config))
+    assert other.probe().rc == 7
+    assert other("start").rc == 0
+    for vm in (agent, other, agent):
+        assert vm("monitor").rc == 0
+    assert agent("stop").rc == 0
+    assert other("monitor").rc == 0 and other("stop").rc == 0
+    assert node.qemu_pids("other") == []

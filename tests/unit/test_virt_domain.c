@@ -172,6 +172,9 @@ static void kinds_of_errors(void **state)
 {
     (void)state;
     assert_int_equal(ra_virt_error_kind(VIR_ERR_NO_CONNECT, VIR_FROM_NONE), RA_ERROR_UNREACHABLE);
+    assert_int_equal(ra_virt_error_kind(VIR_ERR_RESOURCE_BUSY, VIR_FROM_LOCKING), RA_ERROR_BUSY);
+    /* Another domain has the name: waiting does not help. */
+    assert_int_equal(ra_virt_error_kind(VIR_ERR_DOM_EXIST, VIR_FROM_QEMU), RA_ERROR_SYSTEM);
     assert_int_equal(ra_virt_error_kind(VIR_ERR_SYSTEM_ERROR, VIR_FROM_RPC), RA_ERROR_UNREACHABLE);
     assert_int_equal(ra_virt_error_kind(VIR_ERR_SYSTEM_ERROR, VIR_FROM_QEMU), RA_ERROR_SYSTEM);
     assert_int_equal(ra_virt_error_kind(VIR_ERR_AUTH_FAILED, VIR_FROM_RPC), RA_ERROR_PERMISSION);
@@ -179,6 +182,40 @@ static void kinds_of_errors(void **state)
                      RA_ERROR_TIMEOUT);
     for (int code = 0; code < 200; code++)
         assert_int_not_equal(ra_virt_error_kind(code, VIR_FROM_QEMU), RA_ERROR_NOT_FOUND);
+}
+
+/* As QEMU 7.2, virtlockd and sanlock's driver of libvirt 9.0 say it. */
+static void a_lock_that_is_held_is_told_from_other_refusals(void **state)
+{
+    static const struct {
+        const char *message;
+        const char *lock;
+    } cases[] = {
+        { "internal error: qemu unexpectedly closed the monitor: 2026-11-22T17:37:54.979640Z "
+          "qemu-system-x86_64: -device {\"driver\":\"virtio-blk-pci\"}: Failed to get shared "
+          "\"write\" lock\nIs another process using the image [/a b.img]?",
+          "Failed to get shared \"write\" lock\nIs another process using the image [/a b.img]?" },
+        { "qemu-system-x86_64: -blockdev {}: Failed to get \"consistent read\" lock",
+          "Failed to get \"consistent read\" lock" },
+        { "qemu: -blockdev {}: Failed to lock byte 100", "Failed to lock byte 100" },
+        { "internal error: Failed to acquire lock: File exists",
+          "Failed to acquire lock: File exists" },
+        { "resource busy: Lockspace resource '/a.img' is locked",
+          "Lockspace resource '/a.img' is locked" },
+        { "qemu: -blockdev {}: Could not open '/a.img': Input/output error", NULL },
+        { "qemu: -netdev tap: Failed to get \"vhost\" descriptor", NULL },
+        { "", NULL },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const char *found = ra_virt_error_find_lock(cases[i].message);
+
+        if (cases[i].lock == NULL)
+            assert_null(found);
+        else
+            assert_string_equal(found, cases[i].lock);
+    }
 }
 
 int main(void)
@@ -194,6 +231,7 @@ int main(void)
                                         disconnect),
         cmocka_unit_test_setup_teardown(shutdown_takes_known_modes_only, connect_to_test,
                                         disconnect),
+        cmocka_unit_test(a_lock_that_is_held_is_told_from_other_refusals),
     };
 
     return cmocka_run_group_tests_name("virt_domain", tests, NULL, NULL);

@@ -39,7 +39,8 @@ static void copy_self(const char *path)
 }
 
 /* Start `path` as a guest's process and wait until it says that it is there. */
-static pid_t launch(const char *path, const char *option, const char *name, const char *last)
+static pid_t launch_with(const char *path, const char *option, const char *name, const char *more,
+                         const char *last)
 {
     int ready[2];
     char byte;
@@ -51,13 +52,18 @@ static pid_t launch(const char *path, const char *option, const char *name, cons
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* survives execve(2) */
         (void)dup2(ready[1], STDOUT_FILENO);
         (void)close(ready[0]);
-        (void)execl(path, path, "-S", option, name, last, (char *)NULL);
+        (void)execl(path, path, "-S", option, name, more, last, (char *)NULL);
         _exit(127);
     }
     (void)close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
     (void)close(ready[0]);
     return pid;
+}
+
+static pid_t launch(const char *path, const char *option, const char *name, const char *last)
+{
+    return launch_with(path, option, name, "-S", last);
 }
 
 static void finish(pid_t pid)
@@ -92,6 +98,24 @@ static void a_process_is_known_by_its_exact_name(void **state)
     assert_false(finds(".*", pid));
     finish(pid);
     assert_false(finds("a.b", pid));
+}
+
+static void a_process_tells_its_uuid(void **state)
+{
+    static const char uuid[] = "11111111-2222-4333-8444-555555555555";
+    pid_t with = launch_with(emulator_path, "-name", "guest=with", "-uuid", uuid);
+    pid_t without = launch(emulator_path, "-name", "guest=without", "-S");
+    struct ra_virt_emulator found = { .pidfd = -1 };
+
+    (void)state;
+    assert_int_equal(ra_virt_emulator_find("with", &found, NULL), 0);
+    assert_string_equal(found.uuid, uuid);
+    (void)close(found.pidfd);
+    assert_int_equal(ra_virt_emulator_find("without", &found, NULL), 0);
+    assert_string_equal(found.uuid, "");
+    (void)close(found.pidfd);
+    finish(with);
+    finish(without);
 }
 
 static void commas_are_doubled_as_libvirt_doubles_them(void **state)
@@ -263,6 +287,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(other_arguments_do_not_count),
         cmocka_unit_test(the_arguments_without_the_executable_are_no_proof_of_anything),
         cmocka_unit_test(a_process_is_known_by_its_exact_name),
+        cmocka_unit_test(a_process_tells_its_uuid),
         cmocka_unit_test(commas_are_doubled_as_libvirt_doubles_them),
         cmocka_unit_test(a_pid_file_is_only_a_hint),
         cmocka_unit_test(a_stopped_process_is_told),
@@ -277,8 +302,8 @@ int main(int argc, char *argv[])
     };
     const char *preload = getenv("LD_PRELOAD");
 
-    if (argc == 5 && strcmp(argv[1], "-S") == 0)
-        return be_a_guest(argv[4]);
+    if (argc == 6 && strcmp(argv[1], "-S") == 0)
+        return be_a_guest(argv[5]);
     /* Valgrind (3.19) knows no pidfd_open: what is left is that this is no proof of absence. */
     if (preload != NULL && strstr(preload, "vgpreload") != NULL)
         return cmocka_run_group_tests_name("virt_emulator", without_pidfd, set_up, tear_down);

@@ -141,6 +141,118 @@ static void a_disk_is_shared_if_both_write_to_it(void **state)
     assert_false(share("", ""));
 }
 
+/* The last place of `word` in `text`. */
+static const char *last_place(const char *text, const char *word)
+{
+    const char *last = NULL;
+
+    for (const char *at = text; (at = strstr(at, word)) != NULL; at++)
+        last = at;
+    return last;
+}
+
+#define OWN_UUID "<uuid>11111111-2222-4333-8444-555555555555</uuid>"
+
+static void the_mark_is_put_in_once_and_keeps_what_is_there(void **state)
+{
+    static const char *const documents[] = {
+        "<domain>" OWN_UUID "<name>x</name></domain>",
+        "<domain>" OWN_UUID "<name>x</name><metadata/></domain>",
+        "<domain>" OWN_UUID
+        "<name>x</name><metadata><a:b xmlns:a='urn:a'>kept</a:b></metadata></domain>",
+        "<domain>" OWN_UUID
+        "<name>x</name><metadata><z:resource xmlns:z='urn:native-agents:resource' "
+        "id='old'/>"
+        "<a:b xmlns:a='urn:a'>kept</a:b></metadata></domain>",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+        struct ra_virt_xml *xml = NULL;
+        struct ra_error err;
+
+        assert_int_equal(ra_virt_xml_parse(documents[i], "text", &xml, &err), 0);
+        assert_int_equal(ra_virt_xml_set_mark(xml, "a<\"b", &err), 0);
+        assert_int_equal(ra_virt_xml_set_mark(xml, "a<\"c", &err), 0);
+        assert_contains(xml->text, "<native:resource xmlns:native=\"urn:native-agents:resource\" "
+                                   "id=\"a&lt;&quot;c\" "
+                                   "uuid=\"11111111-2222-4333-8444-555555555555\"/>");
+        assert_null(strstr(xml->text, "a&lt;&quot;b"));
+        assert_null(strstr(xml->text, "old"));
+        assert_ptr_equal(strstr(xml->text, "<metadata"), last_place(xml->text, "<metadata"));
+        assert_int_equal(strstr(xml->text, "kept") != NULL, i >= 2);
+        ra_virt_xml_free(xml);
+    }
+}
+
+static void a_mark_is_read_back_on_its_own_domain(void **state)
+{
+    static const char uuid[] = "11111111-2222-4333-8444-555555555555";
+    static const char *const no_marks[] = {
+        "",
+        "<resource/>",
+        "<resource id='web'/>",
+        "<resource id='' uuid='11111111-2222-4333-8444-555555555555'/>",
+        "<resource id='web' uuid='11111111-2222-4333-8444-555555555556'/>",
+        "<other id='x' uuid='11111111-2222-4333-8444-555555555555'/>",
+        "resource",
+        "<resource id='x'",
+    };
+    char *element = ra_virt_xml_make_mark("a<&\">b", uuid);
+    char *resource = ra_virt_xml_read_mark(element, uuid);
+
+    (void)state;
+    assert_string_equal(resource, "a<&\">b");
+    free(resource);
+    free(element);
+    for (size_t i = 0; i < sizeof(no_marks) / sizeof(no_marks[0]); i++)
+        assert_null(ra_virt_xml_read_mark(no_marks[i], uuid));
+}
+
+#define STATUS(mark)                                                                               \
+    "<domstatus state='running'><monitor/><domain type='qemu' id='1'><name>x</name>" OWN_UUID      \
+    "<metadata>" mark "</metadata><name2/></domain></domstatus>"
+#define MARK(id, bound)                                                                            \
+    "<n:resource xmlns:n='urn:native-agents:resource' id='" id "' uuid='" bound "'/>"
+
+static void a_status_file_tells_of_the_mark(void **state)
+{
+    static const struct {
+        const char *text;
+        int result;
+        bool marked;
+    } cases[] = {
+        { STATUS(MARK("web", "11111111-2222-4333-8444-555555555555")), 0, true },
+        { STATUS(MARK("db", "11111111-2222-4333-8444-555555555555")), 0, false },
+        { STATUS(MARK("web", "21111111-2222-4333-8444-555555555555")), 0, false },
+        { STATUS("<n:resource xmlns:n='urn:x' id='web'/>"), 0, false },
+        { "<domstatus><domain>" OWN_UUID "<name>x</name></domain></domstatus>", 0, false },
+        { "<domstatus/>", -1, false },
+        { "<domain><name>x</name></domain>", -1, false },
+        { "<domstatus><dom", -1, false },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char *name = NULL;
+        char *uuid = NULL;
+        bool marked = false;
+        struct ra_error err;
+
+        assert_int_equal(
+            ra_virt_xml_read_status(cases[i].text, "text", "web", &marked, &name, &uuid, &err),
+            cases[i].result);
+        assert_int_equal(marked, cases[i].marked);
+        assert_int_equal(name != NULL, marked);
+        if (marked) {
+            assert_string_equal(name, "x");
+            assert_string_equal(uuid, "11111111-2222-4333-8444-555555555555");
+        }
+        free(name);
+        free(uuid);
+    }
+}
+
 static void a_file_is_read_within_the_deadline(void **state)
 {
     char path[] = "/tmp/test_virt_xml.XXXXXX";
@@ -177,6 +289,9 @@ int main(void)
         cmocka_unit_test(no_entity_is_resolved),
         cmocka_unit_test(a_uuid_is_put_in_once),
         cmocka_unit_test(a_disk_is_shared_if_both_write_to_it),
+        cmocka_unit_test(the_mark_is_put_in_once_and_keeps_what_is_there),
+        cmocka_unit_test(a_mark_is_read_back_on_its_own_domain),
+        cmocka_unit_test(a_status_file_tells_of_the_mark),
         cmocka_unit_test(a_file_is_read_within_the_deadline),
     };
 
