@@ -112,9 +112,9 @@ static int check(struct subject *subject, const struct ra_context *context, stru
         *err = subject->spec_error;
         return -1;
     }
-    return context->check_level < 10
-               ? 0
-               : subject->mount->spec_resolve(&subject->spec, subject->table, err);
+    return context->check_level < 10 ? 0
+                                     : subject->mount->spec_resolve(&subject->spec, subject->table,
+                                                                    context->deadline, err);
 }
 
 static struct ra_result validate(const struct ra_context *context)

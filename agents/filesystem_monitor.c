@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Monitor. Depth 0 reads the mount table, and asks a FUSE or network mount for one sign of life;
- * depth 10 reads the device, or uses the volume; depth 20 writes a file and reads it back. The
- * mount itself is touched by calls that a child process makes, except at depth 20.
+ * Monitor. A mount or unmount that an earlier action has left in the kernel is an error. Depth 0
+ * reads the mount table, and asks a FUSE or network mount for one sign of life; depth 10 reads the
+ * device, or uses the volume; depth 20 writes a file and reads it back. The mount itself is touched
+ * by calls that a child process makes, except at depth 20.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -217,7 +218,8 @@ static int check_deep(struct subject *subject, const struct ra_mount_entry *entr
     struct ra_mount_spec *spec = &subject->spec;
 
     if (spec->class == RA_MOUNT_BLOCK) {
-        if (!spec->resolved && subject->mount->spec_resolve(spec, subject->table, err) != 0)
+        if (!spec->resolved && subject->mount->spec_resolve(spec, subject->table,
+                                                            subject->context->deadline, err) != 0)
             return -1;
         if (read_device(spec->path, err) != 0)
             return -1;
@@ -282,6 +284,7 @@ static struct ra_result look(struct subject *subject)
     ra_auto_free char *moved = subject_moved_directory(subject);
     const struct layers layers = subject_look(subject, subject->directory);
     struct layers away;
+    struct ra_error err;
 
     if (layers.unclear != NULL)
         return ra_result_failure(RA_ERR_GENERIC,
@@ -293,13 +296,23 @@ static struct ra_result look(struct subject *subject)
         return ra_result_failure(RA_ERR_GENERIC, "%s on %s is hidden below another mount (%s)",
                                  layers.ours->source, subject->directory,
                                  layers.top != NULL ? layers.top->source : "of a directory above");
-    if (layers.ours != NULL)
+    if (layers.ours != NULL) {
+        subject_update(subject, layers.ours);
         return check_mount(subject, layers.ours);
+    }
     away = subject_look(subject, moved);
     if (away.ours != NULL)
         return ra_result_failure(RA_ERR_GENERIC,
                                  "a stop that did not come to its end has left %s mounted on %s",
                                  away.ours->source, moved);
+    if (subject->state_error.kind != 0)
+        return ra_result_failure(RA_ERR_GENERIC, "%s", subject->state_error.text);
+    /*
+     * Somebody has unmounted it, or a stop has failed: the mount table alone proves little. A state
+     * of another device, from before the parameter was changed, is no matter of this one.
+     */
+    if (subject->spec.memory != NULL && filesystem_check_release(subject, &err) != 0)
+        return failure(subject->context, &err);
     if (layers.top != NULL)
         return ra_result_not_running("%s (%s) is mounted on %s, not %s", layers.top->source,
                                      layers.top->fstype, subject->directory, subject->spec.source);
@@ -318,6 +331,11 @@ struct ra_result filesystem_monitor(const struct ra_context *context)
                                  depth);
     if (subject_open(&subject, context, &err) != 0) {
         result = ra_result_of_error(context->kind, &err);
+    } else if (subject_check_children(&subject, &err) != 0) {
+        /* What the mount table says now need not be what it says in the next moment. */
+        result = ra_result_failure(RA_ERR_GENERIC, "%s", err.text);
+    } else if (subject.directory == NULL && subject.state_error.kind != 0) {
+        result = ra_result_of_error(context->kind, &subject.state_error);
     } else if (subject.directory == NULL) {
         /* start refuses to mount without a directory, and left no trace of having done so. */
         (void)filesystem_check_directory(subject.config->directory, &err);

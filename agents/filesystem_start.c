@@ -2,8 +2,9 @@
 /*
  * Start. Success means: our mount is the topmost on the directory, and, on FUSE or a network, it
  * answers. A directory that something else is mounted on is refused, and so is a device that is
- * mounted elsewhere on this node. A start that is killed midway leaves either nothing or our
- * mount, which the next start or stop finds in the mount table.
+ * mounted elsewhere on this node. A start that is killed midway leaves nothing, our mount, which
+ * the next start or stop finds in the mount table, or a mount(2) that goes on, which they find
+ * written down.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -64,13 +65,13 @@ static int find_device(struct subject *subject, struct ra_error *err)
 {
     struct ra_mount_spec *spec = &subject->spec;
 
-    if (subject->mount->spec_resolve(spec, subject->table, err) == 0)
+    if (subject->mount->spec_resolve(spec, subject->table, subject->context->deadline, err) == 0)
         return 0;
     if (spec->class != RA_MOUNT_BLOCK)
         return -1;
     look_for_devices(
         subject, ra_deadline_earlier(subject->context->deadline, ra_deadline_after_ms(SETTLE_MS)));
-    return subject->mount->spec_resolve(spec, subject->table, err);
+    return subject->mount->spec_resolve(spec, subject->table, subject->context->deadline, err);
 }
 
 /*
@@ -80,13 +81,16 @@ static int find_device(struct subject *subject, struct ra_error *err)
 static int refuse_second_mount(struct subject *subject, struct ra_error *err)
 {
     bool is_shared = !subject->config->force_clones;
+    RA_CLEANUP(devices_free) struct devices devices = { 0 };
 
     if (!subject_is_exclusive(subject))
         return 0;
+    if (subject_find_devices(subject, &devices, err) != 0)
+        return -1;
     for (size_t i = 0; i < subject->mount->table_count(subject->table); i++) {
         const struct ra_mount_entry *entry = subject->mount->table_at(subject->table, i);
 
-        if (subject_is_elsewhere(subject, entry))
+        if (subject_is_elsewhere(subject, &devices, entry))
             return ra_error_set(err, is_shared ? RA_ERROR_CONFIG : RA_ERROR_BUSY,
                                 "%s is mounted on %s already, outside of this resource%s",
                                 subject->spec.source, entry->target,
@@ -260,6 +264,7 @@ static int mount_and_verify(struct subject *subject, const char *source, struct 
     const struct ra_mount_entry *top =
         subject->mount->table_visible(subject->table, subject->directory);
     int id_before = top != NULL ? top->id : -1;
+    const struct ra_mount_child_watch watch = subject_watch(subject, true);
     bool as_bind = ra_text_equal(spec->fstype, "bind");
     ra_auto_free char *bind_options =
         ra_text_format("bind%s%s", spec->options[0] != '\0' ? "," : "", spec->options);
@@ -271,7 +276,8 @@ static int mount_and_verify(struct subject *subject, const char *source, struct 
         .read_only_is_fine = filesystem_type_is_in(spec->fstype, READ_ONLY_TYPES),
     };
 
-    if (subject->mount->mount(&request, ra_deadline_reserve_ms(subject->context->deadline, UNDO_MS),
+    if (subject->mount->mount(&request, &watch,
+                              ra_deadline_reserve_ms(subject->context->deadline, UNDO_MS),
                               err) != 0 ||
         verify(subject, id_before, err) != 0) {
         undo(subject, id_before);
@@ -280,26 +286,60 @@ static int mount_and_verify(struct subject *subject, const char *source, struct 
     return 0;
 }
 
+/*
+ * What did not start is not remembered; but what may still come to be is: after a timeout, and as
+ * long as a process of ours is in the kernel. What was remembered before is still to be proven.
+ */
+static void forget_failure(struct subject *subject, bool had_state, const struct ra_error *err)
+{
+    if (!had_state && err->kind != RA_ERROR_TIMEOUT && subject->child_count == 0 &&
+        subject->table != NULL && subject_look(subject, subject->directory).ours == NULL)
+        subject_forget(subject);
+}
+
 static int prepare_and_mount(struct subject *subject, struct ra_error *err)
 {
     ra_auto_free char *source = NULL;
+    bool had_state = subject->has_state;
 
     if (refuse_inner_mounts(subject, err) != 0 || find_device(subject, err) != 0 ||
-        refuse_second_mount(subject, err) != 0 || choose_source(subject, &source, err) != 0 ||
-        run_fsck(subject, err) != 0 ||
-        subject->mount->make_directory(subject->directory, subject->context->deadline, err) != 0)
+        refuse_second_mount(subject, err) != 0 || choose_source(subject, &source, err) != 0)
         return -1;
-    flush_buffers(subject);
     /* From here on a stop must find everything, whatever becomes of this process. */
     subject->state.read_only = false;
     if (subject_remember(subject, NULL, err) != 0)
         return -1;
     subject->has_state = true;
-    if (mount_and_verify(subject, source, err) == 0)
-        return 0;
-    if (subject_look(subject, subject->directory).ours == NULL)
-        subject_forget(subject);
+    if (run_fsck(subject, err) == 0 &&
+        subject->mount->make_directory(subject->directory, subject->context->deadline, err) == 0) {
+        flush_buffers(subject);
+        if (mount_and_verify(subject, source, err) == 0)
+            return 0;
+    }
+    forget_failure(subject, had_state, err);
     return -1;
+}
+
+/* Never a second mount(2) or one during an umount(2): what earlier actions left must end first. */
+static int wait_for_earlier(struct subject *subject, bool mounts_only, struct ra_error *err)
+{
+    if (subject->child_count == 0)
+        return 0;
+    if (subject_await_children(subject, mounts_only,
+                               ra_deadline_reserve_ms(subject->context->deadline, UNDO_MS),
+                               err) != 0)
+        return -1;
+    return subject_refresh(subject, err);
+}
+
+static int note_running(struct subject *subject, struct ra_error *err)
+{
+    const struct ra_mount_entry *entry = subject_look(subject, subject->directory).ours;
+
+    if (!subject->has_state)
+        return subject_remember(subject, entry, err);
+    subject_update(subject, entry);
+    return 0;
 }
 
 static int start(struct subject *subject, struct ra_error *err)
@@ -312,15 +352,24 @@ static int start(struct subject *subject, struct ra_error *err)
         *err = subject->spec_error;
         return -1;
     }
+    if (subject->state_error.kind != 0) {
+        *err = subject->state_error;
+        return -1;
+    }
+    if (wait_for_earlier(subject, true, err) != 0)
+        return -1;
     found = clear_directory(subject, err);
+    if (found == 1 && subject->child_count > 0)
+        /* A good mount, but an umount(2) may be about to take it away. */
+        found = wait_for_earlier(subject, false, err) == 0 ? clear_directory(subject, err) : -1;
     if (found < 0)
         return -1;
     if (found == 1) {
         ra_log_note("%s is mounted on %s already", subject->spec.source, subject->directory);
-        return subject->has_state
-                   ? 0
-                   : subject_remember(subject, subject_look(subject, subject->directory).ours, err);
+        return note_running(subject, err);
     }
+    if (wait_for_earlier(subject, false, err) != 0)
+        return -1;
     return prepare_and_mount(subject, err);
 }
 

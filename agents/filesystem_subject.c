@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * What should be mounted, and what is. The mount table decides; the state file only helps to
- * recognise our mount when its device is gone or a parameter is missing.
+ * What should be mounted, and what is. The mount table decides; what start left in its state only
+ * helps to recognise our mount when its device is gone or a parameter is missing.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
-#include "base/number.h"
 #include "base/text.h"
 #include "filesystem.h"
 #include "runtime/backend.h"
@@ -19,164 +16,11 @@
 /* Types that cannot be written to at all. */
 #define READ_ONLY_TYPES "iso9660,squashfs,erofs,cramfs,romfs,udf"
 
-/* --- the state file: a line "key value" for each text --- */
+/* Types that several nodes, or several mounts, may share a device with. */
+#define SHARING_TYPES "btrfs,gfs2,ocfs2,zfs,bcachefs"
 
-static char *state_name(const struct subject *subject)
-{
-    return ra_text_format("Filesystem-%s", subject->context->instance);
-}
-
-static void put_line(struct ra_text_buffer *text, const char *key, const char *value)
-{
-    ra_auto_free char *slashed = ra_text_replace(value != NULL ? value : "", "\\", "\\\\");
-    ra_auto_free char *escaped = ra_text_replace(slashed, "\n", "\\n");
-
-    ra_text_buffer_addf(text, "%s %s\n", key, escaped);
-}
-
-static char *unescaped(const char *value)
-{
-    char *text = ra_text_copy(value);
-    char *to = text;
-
-    for (const char *from = text; *from != '\0'; from++) {
-        if (*from == '\\' && from[1] != '\0')
-            *to++ = *++from == 'n' ? '\n' : *from;
-        else
-            *to++ = *from;
-    }
-    *to = '\0';
-    return text;
-}
-
-static void take_device_number(struct state *state, const char *value)
-{
-    ra_auto_text_list char **parts = ra_text_split(value, ":");
-    int64_t high, low;
-
-    if (parts[0] != NULL && parts[1] != NULL && ra_number_parse_integer(parts[0], &high) == 0 &&
-        ra_number_parse_integer(parts[1], &low) == 0) {
-        state->devno = makedev((unsigned)high, (unsigned)low);
-        state->was_mounted = true;
-    }
-}
-
-static void take_line(struct state *state, const char *key, const char *value)
-{
-    const struct {
-        const char *key;
-        char **field;
-    } fields[] = {
-        { "device", &state->device },       { "parameter", &state->parameter },
-        { "directory", &state->directory }, { "root", &state->root },
-        { "fstype", &state->fstype },       { "source", &state->source },
-    };
-
-    for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
-        if (strcmp(fields[i].key, key) == 0) {
-            free(*fields[i].field);
-            *fields[i].field = unescaped(value);
-        }
-    if (strcmp(key, "devno") == 0)
-        take_device_number(state, value);
-    if (strcmp(key, "read_only") == 0)
-        state->read_only = strcmp(value, "1") == 0;
-}
-
-static void state_free(struct state *state)
-{
-    free(state->device);
-    free(state->parameter);
-    free(state->directory);
-    free(state->root);
-    free(state->fstype);
-    free(state->source);
-    *state = (struct state){ 0 };
-}
-
-static void read_state(struct subject *subject)
-{
-    ra_auto_free char *name = state_name(subject);
-    ra_auto_free char *text = NULL;
-    struct ra_error err;
-    char *rest = NULL;
-
-    if (ra_file_state_read(name, &text, &err) != 0) {
-        if (err.kind != RA_ERROR_NOT_FOUND)
-            ra_log_warning("%s; going on without it", err.text);
-        return;
-    }
-    subject->has_state = true;
-    for (char *line = strtok_r(text, "\n", &rest); line != NULL;
-         line = strtok_r(NULL, "\n", &rest)) {
-        char *space = strchr(line, ' ');
-
-        if (space == NULL)
-            continue;
-        *space = '\0';
-        take_line(&subject->state, line, space + 1);
-    }
-}
-
-int subject_remember(struct subject *subject, const struct ra_mount_entry *entry,
-                     struct ra_error *err)
-{
-    ra_auto_free char *name = state_name(subject);
-    ra_auto_text_buffer struct ra_text_buffer text = { 0 };
-
-    put_line(&text, "device", subject->config->device);
-    put_line(&text, "parameter", subject->config->directory);
-    put_line(&text, "directory", subject->directory);
-    if (entry != NULL) {
-        ra_text_buffer_addf(&text, "devno %u:%u\n", major(entry->devno), minor(entry->devno));
-        put_line(&text, "root", entry->root);
-        put_line(&text, "fstype", entry->fstype);
-        put_line(&text, "source", entry->source);
-        put_line(&text, "read_only",
-                 subject->mount->option_is_set(entry->fs_options, "ro") ? "1" : "0");
-    }
-    return ra_file_state_write(name, text.data, err);
-}
-
-void subject_forget(struct subject *subject)
-{
-    ra_auto_free char *name = state_name(subject);
-    struct ra_error err;
-
-    subject_end_silence(subject);
-    if (subject->has_state && ra_file_state_remove(name, &err) != 0)
-        ra_log_warning("%s", err.text);
-}
-
-static char *silence_name(const struct subject *subject)
-{
-    return ra_text_format("Filesystem-%s-silent", subject->context->instance);
-}
-
-int64_t subject_note_silence(const struct subject *subject)
-{
-    ra_auto_free char *name = silence_name(subject);
-    ra_auto_free char *began = NULL;
-    ra_auto_free char *now = ra_text_format("%lld", (long long)ra_deadline_now_ms());
-    struct ra_error err;
-    int64_t began_ms;
-
-    if (ra_file_state_read(name, &began, &err) == 0 &&
-        ra_number_parse_integer(began, &began_ms) == 0)
-        return ra_deadline_now_ms() - began_ms;
-    if (ra_file_state_write(name, now, &err) != 0)
-        ra_log_warning("%s", err.text);
-    return 0;
-}
-
-void subject_end_silence(const struct subject *subject)
-{
-    ra_auto_free char *name = silence_name(subject);
-    struct ra_error err;
-
-    if (ra_file_state_remove(name, &err) != 0)
-        ra_log_warning("%s", err.text);
-}
+/* Types that no node can change. */
+#define CONSTANT_TYPES "iso9660,squashfs,erofs,cramfs,romfs"
 
 /* --- opening --- */
 
@@ -215,6 +59,22 @@ static int make_spec_of(struct subject *subject, const char *device, struct ra_e
     return 0;
 }
 
+/*
+ * What start found out about an image, so that the file system that holds it need not be asked for
+ * as long as that says that a mount is ours: it may be silent or gone by now. A start looks afresh.
+ */
+static void take_image(struct subject *subject)
+{
+    const struct state *state = &subject->state;
+
+    if (state->image == NULL || subject->context->kind == RA_ACTION_START)
+        return;
+    subject->spec.class = RA_MOUNT_IMAGE;
+    subject->memory.image = state->image;
+    subject->memory.image_devno = state->image_devno;
+    subject->memory.image_inode = state->image_inode;
+}
+
 static void make_spec(struct subject *subject)
 {
     const struct state *state = &subject->state;
@@ -225,14 +85,17 @@ static void make_spec(struct subject *subject)
         if (ra_text_is_empty(device) || make_spec_of(subject, device, NULL) != 0)
             return;
     }
-    if (state->was_mounted && ra_text_equal(state->device, device) && state->root != NULL &&
-        state->fstype != NULL && state->source != NULL) {
+    if (!subject->has_state || !ra_text_equal(state->device, device))
+        return;
+    subject->memory = (struct ra_mount_memory){ 0 };
+    if (state->was_mounted && state->root != NULL && state->fstype != NULL && state->source != NULL)
         subject->memory = (struct ra_mount_memory){ .devno = state->devno,
+                                                    .identity = state->identity,
                                                     .root = state->root,
                                                     .fstype = state->fstype,
                                                     .source = state->source };
-        subject->spec.memory = &subject->memory;
-    }
+    take_image(subject);
+    subject->spec.memory = &subject->memory;
 }
 
 int subject_refresh(struct subject *subject, struct ra_error *err)
@@ -248,7 +111,8 @@ int subject_open(struct subject *subject, const struct ra_context *context, stru
     subject->mount = ra_backend_load("mount", err);
     if (subject->mount == NULL || subject_refresh(subject, err) != 0)
         return -1;
-    read_state(subject);
+    subject_recall(subject);
+    subject_recall_children(subject);
     make_spec(subject);
     return find_directory(subject, err);
 }
@@ -261,7 +125,9 @@ void subject_close(struct subject *subject)
     if (subject->has_spec)
         subject->mount->spec_free(&subject->spec);
     filesystem_gluster_free(&subject->gluster);
-    state_free(&subject->state);
+    subject_free_state(subject);
+    subject_free_seen(subject);
+    free(subject->children);
     free(subject->directory);
     *subject = (struct subject){ 0 };
 }
@@ -271,17 +137,12 @@ void subject_close(struct subject *subject)
 static enum ra_mount_match match(struct subject *subject, const struct ra_mount_entry *entry)
 {
     enum ra_mount_match result;
-    struct ra_error err;
 
     if (!subject->has_spec)
         return RA_MOUNT_UNCERTAIN;
     result = subject->mount->spec_match(&subject->spec, entry);
-    if (result != RA_MOUNT_UNCERTAIN || subject->spec.resolved)
+    if (result != RA_MOUNT_UNCERTAIN || subject->spec.resolved || !subject_resolve(subject))
         return result;
-    if (subject->mount->spec_resolve(&subject->spec, subject->table, &err) != 0) {
-        ra_log_note("%s", err.text);
-        return RA_MOUNT_UNCERTAIN;
-    }
     return subject->mount->spec_match(&subject->spec, entry);
 }
 
@@ -349,22 +210,23 @@ const char *subject_lost_write(const struct subject *subject, const struct ra_mo
     return "the kernel has made it read-only after an error, see its log";
 }
 
+bool subject_is_shared(const char *fstype)
+{
+    return filesystem_type_is_in(fstype, SHARING_TYPES);
+}
+
+static bool is_exempt(const char *fstype)
+{
+    return subject_is_shared(fstype) || filesystem_type_is_in(fstype, CONSTANT_TYPES);
+}
+
 bool subject_is_exclusive(const struct subject *subject)
 {
     if (!subject->has_spec || subject->mount->option_is_set(subject->config->options, "ro") ||
         (subject->spec.class != RA_MOUNT_BLOCK && subject->spec.class != RA_MOUNT_IMAGE))
         return false;
-    return !filesystem_type_is_in(subject->spec.fstype, "btrfs,gfs2,ocfs2,zfs,bcachefs");
-}
-
-bool subject_is_elsewhere(struct subject *subject, const struct ra_mount_entry *entry)
-{
-    if (strcmp(entry->target, subject->directory) == 0 ||
-        filesystem_type_is_in(entry->fstype, "btrfs,gfs2,ocfs2,zfs,bcachefs"))
-        return false;
-    if (subject->spec.resolved && subject->spec.class == RA_MOUNT_BLOCK)
-        return entry->devno == subject->spec.devno;
-    return subject->spec.resolved && match(subject, entry) == RA_MOUNT_OURS;
+    return !is_exempt(subject->spec.fstype) && !is_exempt(subject->state.fstype) &&
+           !is_exempt(subject->seen_fstype);
 }
 
 int subject_probe(const struct subject *subject, const struct ra_mount_entry *entry,

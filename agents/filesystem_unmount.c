@@ -3,7 +3,8 @@
  * Taking one mount away. The ladder: unmount; if it is in use, ask its users to end (TERM) and try
  * on for half of the time; then kill them; if the file system itself is what hangs, have the
  * kernel give up its requests (MNT_FORCE), which lets stuck users die. Never a lazy unmount: it
- * reports success while writers go on. Only the mount table ends the ladder.
+ * reports success while writers go on. Only the mount table ends the ladder; but the kernel takes a
+ * mount out of it first and writes back then, so that each umount2 must have come to its end, too.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -91,15 +92,16 @@ static int try_once(struct ladder *ladder, bool force, struct ra_error *err)
     struct ra_deadline slice =
         is_remote(ladder) ? ra_deadline_earlier(ladder->deadline, ra_deadline_after_ms(HANG_MS))
                           : ladder->deadline;
+    const struct ra_mount_child_watch watch = subject_watch(subject, false);
     int found = look_again(ladder, err);
     int failed;
 
     if (found != 0)
         return found;
-    failed = subject->mount->unmount(ladder->entry->target, force, slice, err);
+    failed = subject->mount->unmount(ladder->entry->target, force, &watch, slice, err);
     if (failed != 0 && err->kind == RA_ERROR_TIMEOUT && ladder->can_force && !force) {
         ra_log_warning("%s; its requests are given up", err->text);
-        failed = subject->mount->unmount(ladder->entry->target, true, slice, err);
+        failed = subject->mount->unmount(ladder->entry->target, true, &watch, slice, err);
     }
     if (failed != 0 && err->kind != RA_ERROR_BUSY && err->kind != RA_ERROR_TIMEOUT &&
         err->kind != RA_ERROR_NOT_FOUND)
@@ -230,6 +232,8 @@ static int unmount_one(struct subject *subject, int id, struct ra_error *err)
                 ra_deadline_after_ms(DAEMON_MS),
                 ra_deadline_after_ms(ra_deadline_remaining_ms(subject->context->deadline) / 2)),
             subject->context->deadline, err);
+    if (result == 0)
+        result = subject_await_children(subject, false, subject->context->deadline, err);
     ra_cleanup_close(&ladder.daemon.pidfd);
     ra_text_buffer_free(&ladder.users);
     free(ladder.target);

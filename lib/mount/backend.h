@@ -6,9 +6,13 @@
 #define RA_MOUNT_BACKEND_H
 
 #include "base/backend.h"
+#include "mount/child.h"
 #include "mount/daemon.h"
+#include "mount/device.h"
 #include "mount/holders.h"
+#include "mount/loop.h"
 #include "mount/mounting.h"
+#include "mount/release.h"
 #include "mount/spec.h"
 #include "mount/table.h"
 
@@ -27,6 +31,7 @@
     X(spec_make)                                                                                   \
     X(spec_free)                                                                                   \
     X(spec_resolve)                                                                                \
+    X(spec_remembers)                                                                              \
     X(spec_match)                                                                                  \
     X(fstype_is)                                                                                   \
     X(fstype_is_remote)                                                                            \
@@ -43,7 +48,18 @@
     X(holders_signal)                                                                              \
     X(holders_describe)                                                                            \
     X(holders_describe_kernel)                                                                     \
-    X(signal_number)
+    X(signal_number)                                                                               \
+    X(device_check_free)                                                                           \
+    X(device_compare)                                                                              \
+    X(device_identity)                                                                             \
+    X(device_name)                                                                                 \
+    X(device_describe_users)                                                                       \
+    X(loop_numbers)                                                                                \
+    X(loop_path)                                                                                   \
+    X(image_find_loops)                                                                            \
+    X(child_running)                                                                               \
+    X(child_kill)                                                                                  \
+    X(child_wait)
 
 struct ra_mount_backend {
     struct ra_backend_header header;

@@ -32,9 +32,20 @@ struct mount_job {
 
 /* --- mounting --- */
 
-static int mount_in_child(void *argument)
+/* The mount that a user of the target sees on it, 0 if there is none, -1 if that cannot be told. */
+static int id_on(const char *target)
 {
-    const struct mount_job *job = argument;
+    ra_auto_mount_table struct ra_mount_table *table = NULL;
+    const struct ra_mount_entry *top;
+
+    if (ra_mount_table_read(NULL, &table, NULL) != 0)
+        return -1;
+    top = ra_mount_table_visible(table, target);
+    return top != NULL && strcmp(top->target, target) == 0 ? top->id : 0;
+}
+
+static int mount_by_library(const struct mount_job *job)
+{
     struct libmnt_context *context = mnt_new_context();
     int failed, status;
 
@@ -55,6 +66,23 @@ static int mount_in_child(void *argument)
     status = mnt_context_get_excode(context, failed, job->report->sentence,
                                     sizeof(job->report->sentence));
     mnt_free_context(context);
+    return status;
+}
+
+/*
+ * A helper may leave a daemon behind: one that serves the mount, or one that mounts later, as
+ * mount.nfs does with the option bg. With the mount there, it stays; without, the answer is that
+ * nothing was mounted, and that must remain true.
+ */
+static int mount_in_child(void *argument)
+{
+    const struct mount_job *job = argument;
+    int before = id_on(job->request->target);
+    int status = mount_by_library(job);
+    int after = id_on(job->request->target);
+
+    if (status != MNT_EX_SUCCESS || after == 0 || (after > 0 && after == before))
+        ra_mount_child_end_descendants();
     return status;
 }
 
@@ -127,8 +155,8 @@ static int explain_failure(const struct ra_mount_request *request, const struct 
                         sentence[0] != '\0' && words[0] != '\0' ? "; " : "", words);
 }
 
-int ra_mount_mount(const struct ra_mount_request *request, struct ra_deadline deadline,
-                   struct ra_error *err)
+int ra_mount_mount(const struct ra_mount_request *request, const struct ra_mount_child_watch *watch,
+                   struct ra_deadline deadline, struct ra_error *err)
 {
     ra_auto_text_buffer struct ra_text_buffer output = { 0 };
     struct mount_job job = { .request = request };
@@ -139,7 +167,7 @@ int ra_mount_mount(const struct ra_mount_request *request, struct ra_deadline de
         mmap(NULL, sizeof(*job.report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (job.report == MAP_FAILED)
         return ra_error_set_errno(err, errno, "cannot prepare mounting");
-    result = ra_mount_child_run(mount_in_child, &job, deadline, &output, &status, err);
+    result = ra_mount_child_run(mount_in_child, &job, watch, deadline, &output, &status, err);
     if (result == 1) {
         char words[400];
 
@@ -168,15 +196,15 @@ static int unmount_in_child(void *argument)
     return umount2(job->target, job->flags) == 0 ? 0 : errno;
 }
 
-int ra_mount_unmount(const char *target, bool force, struct ra_deadline deadline,
-                     struct ra_error *err)
+int ra_mount_unmount(const char *target, bool force, const struct ra_mount_child_watch *watch,
+                     struct ra_deadline deadline, struct ra_error *err)
 {
     struct unmount_job job = { .target = target,
                                .flags = UMOUNT_NOFOLLOW | (force ? MNT_FORCE : 0) };
     int result, status = 0;
     RA_LOG_CALL("unmounting %s%s", target, force ? " by force" : "");
 
-    result = ra_mount_child_run(unmount_in_child, &job, deadline, NULL, &status, err);
+    result = ra_mount_child_run(unmount_in_child, &job, watch, deadline, NULL, &status, err);
     if (result == 1)
         return ra_error_set(err, RA_ERROR_TIMEOUT, "unmounting %s does not come to an end", target);
     if (result != 0 || status == 0)
@@ -207,7 +235,7 @@ int ra_mount_probe(const char *target, struct ra_deadline deadline, struct ra_er
     int result, status = 0;
     RA_LOG_CALL("asking the file system on %s for a sign of life", target);
 
-    result = ra_mount_child_run(probe_in_child, argument, deadline, NULL, &status, err);
+    result = ra_mount_child_run(probe_in_child, argument, NULL, deadline, NULL, &status, err);
     if (result == 1)
         return ra_error_set(err, RA_ERROR_TIMEOUT, "the file system on %s does not answer", target);
     if (result != 0 || status == 0)
@@ -240,7 +268,7 @@ int ra_mount_make_directory(const char *directory, struct ra_deadline deadline,
     int result, status = 0;
     RA_LOG_CALL("creating the directory %s", directory);
 
-    result = ra_mount_child_run(make_in_child, path, deadline, NULL, &status, err);
+    result = ra_mount_child_run(make_in_child, path, NULL, deadline, NULL, &status, err);
     if (result == 1)
         return ra_error_set(err, RA_ERROR_TIMEOUT, "the file system that holds %s does not answer",
                             directory);
@@ -296,7 +324,7 @@ int ra_mount_canonicalise(const struct ra_mount_table *table, const char *path,
         }
     if (normal == NULL)
         normal = ra_text_copy(path);
-    result = ra_mount_child_run(resolve_in_child, normal, deadline, &output, &status, err);
+    result = ra_mount_child_run(resolve_in_child, normal, NULL, deadline, &output, &status, err);
     if (result == 1)
         return ra_error_set(err, RA_ERROR_TIMEOUT, "the file system that holds %s does not answer",
                             path);

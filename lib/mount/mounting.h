@@ -10,6 +10,7 @@
 
 #include "base/deadline.h"
 #include "base/error.h"
+#include "mount/child.h"
 
 struct ra_mount_request {
     const char *source;     /* path, tag ("UUID=..."), network source */
@@ -21,22 +22,26 @@ struct ra_mount_request {
 
 /*
  * Mount as mount(8) would without looking at fstab: tags, loop devices, binds with options, and
- * the helpers /sbin/mount.TYPE with all that they start except daemons that leave the session.
- * 0 means that libmount and the helper said so; only the mount table proves it.
- * Errors: MISSING (device, helper or file system type not on this node), PERMISSION (write-
- * protected device), TIMEOUT, SYSTEM with libmount's sentence and the helper's last words.
+ * the helpers /sbin/mount.TYPE with all that they start. What they leave behind stays if the mount
+ * is there, and is ended if it is not. 0 means that libmount and the helper said so; only the mount
+ * table proves it. After a TIMEOUT the mount may still come, unless `watch` (or NULL, see child.h)
+ * was told that its process has ended. Errors: MISSING (device, helper or file system type not on
+ * this node), PERMISSION (write- protected device), TIMEOUT, SYSTEM with libmount's sentence and
+ * the helper's last words.
  */
-int ra_mount_mount(const struct ra_mount_request *request, struct ra_deadline deadline,
-                   struct ra_error *err);
+int ra_mount_mount(const struct ra_mount_request *request, const struct ra_mount_child_watch *watch,
+                   struct ra_deadline deadline, struct ra_error *err);
 
 /*
  * One umount2(target, UMOUNT_NOFOLLOW), with `force` MNT_FORCE too: FUSE and network file systems
  * then give up the requests they wait for. Takes the topmost mount of the directory away.
+ * The kernel does that first and writes back afterwards: the table may be without the mount while
+ * the call, and what `watch` is told of, goes on.
  * Errors: BUSY, TIMEOUT (the kernel is still at it: writing back, or waiting for a server),
  * NOT_FOUND (nothing is mounted there), SYSTEM.
  */
-int ra_mount_unmount(const char *target, bool force, struct ra_deadline deadline,
-                     struct ra_error *err);
+int ra_mount_unmount(const char *target, bool force, const struct ra_mount_child_watch *watch,
+                     struct ra_deadline deadline, struct ra_error *err);
 
 /*
  * Ask what is mounted at `target` for the attributes of its root directory, past every cache

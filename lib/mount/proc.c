@@ -81,7 +81,7 @@ bool ra_mount_proc_status(int process_fd, struct ra_mount_proc_status *ret_statu
     char text[1024];
     ra_auto_text_list char **fields = NULL;
     char *name, *name_end;
-    int64_t parent, start;
+    int64_t parent, group, session, start;
 
     if (ra_mount_proc_read(process_fd, "stat", text, sizeof(text)) == 0)
         return false;
@@ -95,13 +95,43 @@ bool ra_mount_proc_status(int process_fd, struct ra_mount_proc_status *ret_statu
         if (fields[i] == NULL)
             return false;
     if (ra_number_parse_integer(fields[1], &parent) != 0 ||
+        ra_number_parse_integer(fields[2], &group) != 0 ||
+        ra_number_parse_integer(fields[3], &session) != 0 ||
         ra_number_parse_integer(fields[STATUS_FIELDS - 3], &start) != 0)
         return false;
     *name_end = '\0';
     ra_text_join(ret_status->name, sizeof(ret_status->name), name + 1, "", "");
     ra_text_flatten(ret_status->name);
+    ret_status->state = fields[0][0];
     ret_status->parent = (pid_t)parent;
+    ret_status->group = (pid_t)group;
+    ret_status->session = (pid_t)session;
     ret_status->start_ticks = (uint64_t)start;
+    return true;
+}
+
+static bool is_dead(char state)
+{
+    return state == 'Z' || state == 'X';
+}
+
+/* The first thread may be a zombie while others go on. */
+bool ra_mount_proc_has_ended(int process_fd)
+{
+    ra_auto_closedir DIR *tasks = ra_mount_proc_opendir(process_fd, "task");
+    struct ra_mount_proc_status status;
+    int thread_fd = -1;
+
+    if (!ra_mount_proc_status(process_fd, &status))
+        return true;
+    if (!is_dead(status.state))
+        return false;
+    while (tasks != NULL && ra_mount_proc_next(tasks, &thread_fd) != 0) {
+        ra_auto_close int fd = thread_fd;
+
+        if (ra_mount_proc_status(fd, &status) && !is_dead(status.state))
+            return false;
+    }
     return true;
 }
 

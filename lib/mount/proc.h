@@ -25,13 +25,20 @@ DIR *ra_mount_proc_opendir(int process_fd, const char *name);
 /* Read a small file of the process, NUL-terminated; its length, 0 if it is gone or empty. */
 size_t ra_mount_proc_read(int process_fd, const char *name, char *buffer, size_t size_bytes);
 
-/* Name, parent and start time (clock ticks after boot) of a process; false if it is gone. */
+/* What /proc/PID/stat says of a process, the start time in clock ticks after boot; false if it is
+ * gone. */
 struct ra_mount_proc_status {
     char name[RA_MOUNT_PROC_NAME_BYTES];
+    char state; /* 'D', 'Z' */
     pid_t parent;
+    pid_t group;
+    pid_t session;
     uint64_t start_ticks;
 };
 bool ra_mount_proc_status(int process_fd, struct ra_mount_proc_status *ret_status);
+
+/* True if nothing of the process runs any more: all its threads are zombies, or it is gone. */
+bool ra_mount_proc_has_ended(int process_fd);
 
 /* The value of a line "name:\tnumber" of a file such as fdinfo/5; -1 if there is none. */
 int64_t ra_mount_proc_number(int process_fd, const char *file, const char *name);

@@ -4,18 +4,21 @@
 #include <errno.h>
 #include <blkid.h>
 #include <libmount.h>
-#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "mount/child.h"
+#include "mount/device.h"
+#include "mount/loop.h"
 
-#define LOOP_MAJOR 7
+#define LOOP_MAJOR      7
+#define NUMBERS_MOST_MS 2000
 
 static bool is_one_of(const char *text, const char *const words[])
 {
@@ -195,6 +198,51 @@ static int resolve_path(const char *source, char **ret_path, struct ra_error *er
     return 0;
 }
 
+/* Prints the file's numbers and its canonical path. */
+static int look_at_image(void *argument)
+{
+    ra_auto_free char *path = realpath(argument, NULL);
+    struct stat status;
+
+    if (path == NULL || stat(path, &status) != 0)
+        return errno;
+    if (!S_ISREG(status.st_mode))
+        return EINVAL;
+    return printf("%llu %llu %s", (unsigned long long)status.st_dev,
+                  (unsigned long long)status.st_ino, path) > 0 &&
+                   fflush(stdout) == 0
+               ? 0
+               : EIO;
+}
+
+static int resolve_image(struct ra_mount_spec *spec, struct ra_deadline deadline,
+                         struct ra_error *err)
+{
+    ra_auto_text_buffer struct ra_text_buffer output = { 0 };
+    unsigned long long devno, inode;
+    int result, status = 0, used = 0;
+    RA_LOG_CALL("looking for the file %s", spec->source);
+
+    result = ra_mount_child_run(look_at_image, spec->source, NULL, deadline, &output, &status, err);
+    if (result == 1)
+        return ra_error_set(err, RA_ERROR_TIMEOUT, "the file system that holds %s does not answer",
+                            spec->source);
+    if (result != 0)
+        return result;
+    if (status == EINVAL)
+        return ra_error_set(err, RA_ERROR_SYSTEM, "%s is not a regular file", spec->source);
+    if (status != 0)
+        return ra_error_set(err, status == ENOENT ? RA_ERROR_MISSING : RA_ERROR_SYSTEM,
+                            "cannot use %s: %s", spec->source, strerror(status));
+    if (output.data == NULL || sscanf(output.data, "%llu %llu %n", &devno, &inode, &used) != 2)
+        return ra_error_set(err, RA_ERROR_SYSTEM, "cannot resolve %s", spec->source);
+    free(spec->path);
+    spec->path = ra_text_copy(output.data + used);
+    spec->file_devno = (dev_t)devno;
+    spec->file_inode = (ino_t)inode;
+    return 0;
+}
+
 /* `path` as a directory of the file system that `entry` has mounted. */
 static char *path_in_file_system(const struct ra_mount_entry *entry, const char *path)
 {
@@ -222,7 +270,7 @@ static int resolve_bind(struct ra_mount_spec *spec, const struct ra_mount_table 
 }
 
 int ra_mount_spec_resolve(struct ra_mount_spec *spec, const struct ra_mount_table *table,
-                          struct ra_error *err)
+                          struct ra_deadline deadline, struct ra_error *err)
 {
     int result = 0;
 
@@ -231,7 +279,7 @@ int ra_mount_spec_resolve(struct ra_mount_spec *spec, const struct ra_mount_tabl
         result = resolve_block(spec, err);
         break;
     case RA_MOUNT_IMAGE:
-        result = resolve_path(spec->source, &spec->path, err);
+        result = resolve_image(spec, deadline, err);
         break;
     case RA_MOUNT_BIND:
         result = resolve_bind(spec, table, err);
@@ -312,26 +360,40 @@ static enum ra_mount_match match_block(const struct ra_mount_spec *spec,
                : RA_MOUNT_FOREIGN;
 }
 
+/* Is the loop device's file the one of these numbers? Asked only if its path is another. */
+static bool has_numbers(const struct ra_mount_spec *spec, dev_t loop)
+{
+    const struct ra_mount_memory *memory = spec->memory;
+    bool remembers = memory != NULL && memory->image_inode != 0;
+    dev_t devno;
+    ino_t inode;
+
+    if ((!remembers && !spec->resolved) ||
+        !ra_mount_loop_numbers(loop, ra_deadline_after_ms(NUMBERS_MOST_MS), &devno, &inode))
+        return false;
+    return (spec->resolved && spec->file_devno == devno && spec->file_inode == inode) ||
+           (remembers && memory->image_devno == devno && memory->image_inode == inode);
+}
+
 static enum ra_mount_match match_image(const struct ra_mount_spec *spec,
                                        const struct ra_mount_entry *entry)
 {
-    static const char deleted[] = " (deleted)";
-    ra_auto_free char *name = ra_text_format("/sys/dev/block/%u:%u/loop/backing_file",
-                                             major(entry->devno), minor(entry->devno));
+    const char *remembered = spec->memory != NULL ? spec->memory->image : NULL;
     ra_auto_free char *file = NULL;
-    size_t length;
 
+    /* What was a file may be a device by now, unless the options say that it is a file. */
     if (major(entry->devno) != LOOP_MAJOR)
-        return RA_MOUNT_FOREIGN;
-    if (ra_file_read(name, PATH_MAX, &file, NULL) != 0)
+        return spec->resolved || major(entry->devno) == 0 ||
+                       ra_mount_option_is_set(spec->options, "loop")
+                   ? RA_MOUNT_FOREIGN
+                   : RA_MOUNT_UNCERTAIN;
+    file = ra_mount_loop_path(entry->devno);
+    if (file == NULL)
         return RA_MOUNT_UNCERTAIN;
-    length = strcspn(file, "\n");
-    file[length] = '\0';
-    if (length > sizeof(deleted) && strcmp(file + length - (sizeof(deleted) - 1), deleted) == 0)
-        file[length - (sizeof(deleted) - 1)] = '\0';
-    if (!spec->resolved)
-        return strcmp(file, spec->source) == 0 ? RA_MOUNT_OURS : RA_MOUNT_UNCERTAIN;
-    return strcmp(file, spec->path) == 0 ? RA_MOUNT_OURS : RA_MOUNT_FOREIGN;
+    if (ra_text_equal(file, remembered) || (spec->resolved && strcmp(file, spec->path) == 0) ||
+        (!spec->resolved && strcmp(file, spec->source) == 0) || has_numbers(spec, entry->devno))
+        return RA_MOUNT_OURS;
+    return spec->resolved ? RA_MOUNT_FOREIGN : RA_MOUNT_UNCERTAIN;
 }
 
 static enum ra_mount_match match_bind(const struct ra_mount_spec *spec,
@@ -343,19 +405,32 @@ static enum ra_mount_match match_bind(const struct ra_mount_spec *spec,
                                                                                : RA_MOUNT_FOREIGN;
 }
 
-static bool is_remembered(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry)
+bool ra_mount_spec_remembers(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry)
 {
     const struct ra_mount_memory *memory = spec->memory;
 
-    return memory != NULL && memory->devno == entry->devno &&
-           strcmp(memory->root, entry->root) == 0 && strcmp(memory->fstype, entry->fstype) == 0 &&
-           strcmp(memory->source, entry->source) == 0;
+    if (memory == NULL || memory->root == NULL || memory->devno != entry->devno ||
+        strcmp(memory->root, entry->root) != 0 || strcmp(memory->fstype, entry->fstype) != 0 ||
+        strcmp(memory->source, entry->source) != 0)
+        return false;
+    if (major(entry->devno) == 0)
+        return true;
+    switch (ra_mount_device_compare(entry->devno, memory->identity)) {
+    case RA_MOUNT_SAME:
+        return true;
+    case RA_MOUNT_OTHER:
+        return false;
+    case RA_MOUNT_SAME_MAYBE:
+    default:
+        /* The numbers of loop devices go from one image to the next all the time. */
+        return spec->class != RA_MOUNT_IMAGE;
+    }
 }
 
 enum ra_mount_match ra_mount_spec_match(const struct ra_mount_spec *spec,
                                         const struct ra_mount_entry *entry)
 {
-    if (is_remembered(spec, entry))
+    if (ra_mount_spec_remembers(spec, entry))
         return RA_MOUNT_OURS;
     switch (spec->class) {
     case RA_MOUNT_BLOCK:

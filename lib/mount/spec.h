@@ -8,6 +8,7 @@
 #ifndef RA_MOUNT_SPEC_H
 #define RA_MOUNT_SPEC_H
 
+#include "base/deadline.h"
 #include "mount/table.h"
 
 enum ra_mount_class {
@@ -23,12 +24,19 @@ enum ra_mount_match {
     RA_MOUNT_UNCERTAIN,
 };
 
-/* How a mount looked when it was made; recognises it when its device can no longer be asked. */
+/*
+ * How a mount looked when it was made; recognises it when its device can no longer be asked. It
+ * only ever says that a mount is ours, never that one is not: names lead elsewhere in time.
+ */
 struct ra_mount_memory {
     dev_t devno;
-    const char *root;
+    const char *identity; /* of the device, see mount/device.h; NULL: it had none */
+    const char *root;     /* NULL: nothing is known of a mount */
     const char *fstype;
     const char *source;
+    const char *image; /* IMAGE: canonical path of the file, or NULL */
+    dev_t image_devno;
+    ino_t image_inode; /* 0: not known */
 };
 
 struct ra_mount_spec {
@@ -39,9 +47,11 @@ struct ra_mount_spec {
     char *const *aliases; /* NULL-terminated, or NULL: further texts for the source; not owned */
     const struct ra_mount_memory *memory; /* or NULL; not owned */
     bool resolved;
-    dev_t devno; /* BLOCK: of the device. BIND: of the file system */
-    char *root;  /* BIND: directory in that file system */
-    char *path;  /* IMAGE: canonical; BLOCK: of the device */
+    dev_t devno;      /* BLOCK: of the device. BIND: of the file system */
+    char *root;       /* BIND: directory in that file system */
+    char *path;       /* IMAGE: canonical; BLOCK: of the device */
+    dev_t file_devno; /* IMAGE: the file's numbers */
+    ino_t file_inode;
 };
 
 /*
@@ -57,15 +67,20 @@ void ra_mount_spec_free(struct ra_mount_spec *spec);
 
 /*
  * Find the device number and the like. For a tag libblkid asks udev's links or the devices; for a
- * bind the source's path is resolved: both can block on storage that does not answer. Errors:
- * MISSING (no such device or directory on this node), SYSTEM.
+ * bind the source's path is resolved: both can block on storage that does not answer. An image's
+ * path is resolved in a child, until the deadline. Errors: MISSING (no such device, directory or
+ * file on this node), TIMEOUT, SYSTEM.
  */
 int ra_mount_spec_resolve(struct ra_mount_spec *spec, const struct ra_mount_table *table,
-                          struct ra_error *err);
+                          struct ra_deadline deadline, struct ra_error *err);
+
+/* True if this is the mount of spec->memory. Reads sysfs of the device at most. */
+bool ra_mount_spec_remembers(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry);
 
 /*
  * Is this mount what the specification says? Its mount point is not looked at. UNCERTAIN only if
- * the specification is not resolved.
+ * the specification is not resolved. Of a loop device that is bound to another path than the
+ * image's the file's numbers are asked, which takes two seconds if it is silent.
  */
 enum ra_mount_match ra_mount_spec_match(const struct ra_mount_spec *spec,
                                         const struct ra_mount_entry *entry);

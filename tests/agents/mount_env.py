@@ -65,6 +65,46 @@ class Disk:
         self.image.unlink(missing_ok=True)
 
 
+class SlowDisk(Disk):
+    """A disk that can cease to answer: its image is served by a FUSE daemon, and that is stopped.
+
+    What waits for it in the kernel is in uninterruptible sleep. When the daemon ends, with the sandbox
+    at the latest, the kernel gives up whatever waits.
+    """
+
+    def __init__(self, name):
+        super().__init__(name)
+        run("losetup", "-d", self.path)
+        self.file = DISKS / f"{name}.slow"
+        self.file.touch()
+        self.server = subprocess.Popen(
+            ["qemu-storage-daemon", "--blockdev", f"driver=file,node-name=f,filename={self.image}",
+             "--export", f"type=fuse,id=e,node-name=f,mountpoint={self.file},writable=on"])
+        wait_until(lambda: mounted_on(self.file), 10, "the image is served")
+        self.path = run("losetup", "--find", "--show", self.file)
+
+    def stop_answering(self):
+        run("blockdev", "--flushbufs", self.path)
+        freeze(self.server.pid)
+
+    def stop_answering_unflushed(self):
+        """With what was written still in the node's memory."""
+        freeze(self.server.pid)
+
+    def answer(self):
+        self.server.send_signal(signal.SIGCONT)
+
+    def remove(self):
+        self.answer()
+        super().remove()
+        self.server.terminate()
+        try:
+            self.server.wait(10)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait(10)
+
+
 class Holder:
     """A process that uses a path: its working directory, or an open file. Says when it does."""
 

@@ -180,7 +180,7 @@ def test_a_frozen_client(gluster):
     assert outcome.seconds < 5
     assert "does not answer" in outcome.err
     # As if the silence had lasted: the moment it began is moved into the past.
-    since = Path("/run/native-agents/Filesystem-test-silent")
+    since = Path("/run/native-agents/FsSilence-test")
     since.write_text(str(int(since.read_text()) - 121_000))
     outcome = agent("monitor")
     assert outcome.rc == GENERIC
@@ -315,7 +315,7 @@ def test_depth_0_outlasts_a_brick_that_a_dead_node_takes_with_it(gluster):
     assert outcome.seconds < 5
     assert "does not answer" in outcome.err
     wait_until(lambda: agent("monitor").err == "", 3 * PING_TIMEOUT_S, "the volume goes on")
-    assert not Path("/run/native-agents/Filesystem-test-silent").exists()
+    assert not Path("/run/native-agents/FsSilence-test").exists()
     assert agent("monitor", env=DEEPER).rc == SUCCESS
 
 

@@ -9,14 +9,19 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 
 #include "mount/child.h"
 #include "mount/daemon.h"
 #include "mount/holders.h"
 #include "mount/mounting.h"
+#include "mount/device.h"
+#include "mount/loop.h"
+#include "mount/release.h"
 #include "mount/table.h"
 
 static char place[] = "/tmp/test-mount-XXXXXX";
@@ -60,7 +65,7 @@ static void mount_tmpfs(void)
     struct ra_error err = { 0 };
 
     if (ra_mount_make_directory(directory, ra_deadline_after_ms(5000), &err) != 0 ||
-        ra_mount_mount(&request, ra_deadline_after_ms(5000), &err) != 0)
+        ra_mount_mount(&request, NULL, ra_deadline_after_ms(5000), &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -68,7 +73,7 @@ static void unmount_tmpfs(void)
 {
     struct ra_error err = { 0 };
 
-    if (ra_mount_unmount(directory, false, ra_deadline_after_ms(5000), &err) != 0)
+    if (ra_mount_unmount(directory, false, NULL, ra_deadline_after_ms(5000), &err) != 0)
         fail_msg("%s", err.text);
 }
 
@@ -85,7 +90,8 @@ static void mounting_asking_unmounting(void **state)
     assert_int_equal(ra_mount_probe(directory, ra_deadline_after_ms(5000), &err), 0);
     unmount_tmpfs();
     assert_null(visible(&table));
-    assert_int_equal(ra_mount_unmount(directory, false, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(ra_mount_unmount(directory, false, NULL, ra_deadline_after_ms(5000), &err),
+                     -1);
     assert_int_equal(err.kind, RA_ERROR_NOT_FOUND);
 }
 
@@ -95,12 +101,12 @@ static void mounting_says_why_not(void **state)
     struct ra_error err = { 0 };
 
     (void)state;
-    assert_int_equal(ra_mount_mount(&request, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(ra_mount_mount(&request, NULL, ra_deadline_after_ms(5000), &err), -1);
     assert_int_equal(err.kind, RA_ERROR_MISSING);
     assert_contains(err.text, "nosuchfs");
     request.fstype = "tmpfs";
     request.options = "nosuchoption=1";
-    assert_int_equal(ra_mount_mount(&request, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(ra_mount_mount(&request, NULL, ra_deadline_after_ms(5000), &err), -1);
     assert_int_equal(err.kind, RA_ERROR_SYSTEM);
     assert_contains(err.text, directory);
 }
@@ -217,7 +223,8 @@ static void users_are_found(void **state)
     mount_tmpfs();
     first = start_user('c');
     second = start_user('f');
-    assert_int_equal(ra_mount_unmount(directory, false, ra_deadline_after_ms(5000), &err), -1);
+    assert_int_equal(ra_mount_unmount(directory, false, NULL, ra_deadline_after_ms(5000), &err),
+                     -1);
     assert_int_equal(err.kind, RA_ERROR_BUSY);
     assert_int_equal(
         ra_mount_holders_find(visible(&table), 0, ra_deadline_after_ms(5000), &holders, &err), 0);
@@ -310,18 +317,240 @@ static void children_report_or_are_left(void **state)
     int status = 0;
 
     (void)state;
-    assert_int_equal(ra_mount_child_run(fail_with_seven, text, ra_deadline_after_ms(5000), &output,
-                                        &status, &err),
+    assert_int_equal(ra_mount_child_run(fail_with_seven, text, NULL, ra_deadline_after_ms(5000),
+                                        &output, &status, &err),
                      0);
     assert_int_equal(status, 7);
     assert_string_equal(output.data, "words");
+    assert_int_equal(ra_mount_child_run(sleep_for_ever, NULL, NULL, ra_deadline_after_ms(50), NULL,
+                                        &status, &err),
+                     1);
     assert_int_equal(
-        ra_mount_child_run(sleep_for_ever, NULL, ra_deadline_after_ms(50), NULL, &status, &err), 1);
-    assert_int_equal(ra_mount_child_run(die, NULL, ra_deadline_after_ms(5000), NULL, &status, &err),
-                     -1);
+        ra_mount_child_run(die, NULL, NULL, ra_deadline_after_ms(5000), NULL, &status, &err), -1);
     assert_contains(err.text, "signal 9");
     assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
     assert_int_equal(errno, ECHILD);
+}
+
+/* --- children that are watched --- */
+
+struct notes {
+    int began;
+    int ended;
+    bool refuse;
+    struct ra_mount_child_id id;
+    int *shared; /* with the child */
+};
+
+static int note_began(void *argument, const struct ra_mount_child_id *id, struct ra_error *err)
+{
+    struct notes *notes = argument;
+
+    /* Long enough for a child that does not wait to do its work. */
+    (void)usleep(50000);
+    assert_int_equal(*notes->shared, 0);
+    notes->began++;
+    notes->id = *id;
+    return notes->refuse ? ra_error_set(err, RA_ERROR_SYSTEM, "refused") : 0;
+}
+
+static void note_ended(void *argument, const struct ra_mount_child_id *id)
+{
+    struct notes *notes = argument;
+
+    assert_int_equal(id->pid, notes->id.pid);
+    notes->ended++;
+}
+
+static int do_work(void *argument)
+{
+    *(int *)argument = 1;
+    return 0;
+}
+
+/* Leaves a daemon that writes its number down, then hangs. */
+static int leave_daemon(void *argument)
+{
+    if (fork() == 0) {
+        (void)setsid();
+        if (fork() == 0) {
+            *(volatile int *)argument = getpid();
+            (void)sleep(600);
+        }
+        _exit(0);
+    }
+    (void)sleep(600);
+    return 0;
+}
+
+/* Leaves a process of its group behind and dies. */
+static int leave_group(void *argument)
+{
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        /* As a program that was executed, without what tells of the child's end. */
+        (void)close(3);
+        (void)sleep(600);
+        _exit(0);
+    }
+    *(int *)argument = pid;
+    (void)raise(SIGKILL);
+    return 0;
+}
+
+static struct notes new_notes(void)
+{
+    int *shared =
+        mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_true(shared != MAP_FAILED);
+    return (struct notes){ .shared = shared };
+}
+
+static int run_watched(ra_mount_child_function *function, struct notes *notes, int64_t ms)
+{
+    const struct ra_mount_child_watch watch = { .began = note_began,
+                                                .ended = note_ended,
+                                                .argument = notes };
+    struct ra_error err = { 0 };
+    int status = 0;
+
+    return ra_mount_child_run(function, notes->shared, &watch, ra_deadline_after_ms(ms), NULL,
+                              &status, &err);
+}
+
+static void a_child_begins_when_it_is_written_down(void **state)
+{
+    struct notes notes = new_notes();
+
+    (void)state;
+    assert_int_equal(run_watched(do_work, &notes, 5000), 0);
+    assert_int_equal(*notes.shared, 1);
+    assert_int_equal(notes.began, 1);
+    assert_int_equal(notes.ended, 1);
+    assert_int_equal(ra_mount_child_running(&notes.id), 0);
+}
+
+static void a_child_that_cannot_be_written_down_does_nothing(void **state)
+{
+    struct notes notes = new_notes();
+
+    (void)state;
+    notes.refuse = true;
+    assert_int_equal(run_watched(do_work, &notes, 5000), -1);
+    assert_int_equal(*notes.shared, 0);
+    assert_int_equal(notes.ended, 1);
+}
+
+static void a_child_is_known_by_more_than_its_number(void **state)
+{
+    struct ra_mount_child_id id = { 0 };
+    struct notes notes = new_notes();
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0) {
+        (void)setpgid(0, 0);
+        *notes.shared = 1;
+        (void)sleep(600);
+        _exit(0);
+    }
+    while (*(volatile int *)notes.shared == 0)
+        (void)usleep(1000);
+    id = (struct ra_mount_child_id){ .pid = pid, .session = getsid(0), .start_ticks = 1 };
+    /* A later process of the same number is another one, and is let alone. */
+    assert_int_equal(ra_mount_child_running(&id), 0);
+    ra_mount_child_kill(&id);
+    assert_int_equal(kill(pid, 0), 0);
+    assert_int_equal(ra_mount_child_wait(&id, ra_deadline_after_ms(50)), 0);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
+static void a_zombie_runs_no_more(void **state)
+{
+    struct notes notes = new_notes();
+    siginfo_t info;
+    pid_t pid = fork();
+
+    (void)state;
+    if (pid == 0)
+        _exit(0);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    notes.id = (struct ra_mount_child_id){ .pid = pid, .session = getsid(0) };
+    assert_int_equal(ra_mount_child_running(&notes.id), 0);
+    (void)waitpid(pid, NULL, 0);
+}
+
+static void what_a_child_leaves_in_its_group_still_runs(void **state)
+{
+    struct notes notes = new_notes();
+
+    (void)state;
+    assert_int_equal(run_watched(leave_group, &notes, 5000), -1);
+    assert_int_equal(notes.ended, 0);
+    assert_int_equal(ra_mount_child_running(&notes.id), *notes.shared);
+    assert_int_equal(ra_mount_child_wait(&notes.id, ra_deadline_after_ms(50)), *notes.shared);
+    ra_mount_child_kill(&notes.id);
+    assert_int_equal(ra_mount_child_wait(&notes.id, ra_deadline_after_ms(5000)), 0);
+}
+
+static void a_daemon_of_a_child_that_hangs_is_killed_with_it(void **state)
+{
+    struct notes notes = new_notes();
+
+    (void)state;
+    assert_int_equal(run_watched(leave_daemon, &notes, 500), 1);
+    assert_true(*notes.shared > 0);
+    assert_true(has_ended(*notes.shared));
+    assert_int_equal(notes.ended, 1);
+}
+
+static void a_device_that_the_kernel_does_not_have_is_free(void **state)
+{
+    struct ra_error err = { 0 };
+
+    (void)state;
+    /* Major 259 is for partitions beyond the sixteenth; nobody has a million of them. */
+    assert_int_equal(
+        ra_mount_device_check_free(makedev(259, 1048575), NULL, ra_deadline_after_ms(5000), &err),
+        0);
+}
+
+static void a_file_that_is_bound_nowhere_has_no_loop_devices(void **state)
+{
+    const struct ra_mount_image image = { .path = "/tmp/no-such.img" };
+    ra_auto_free dev_t *devices = NULL;
+    struct ra_error err = { 0 };
+    size_t count = 1;
+
+    (void)state;
+    assert_int_equal(
+        ra_mount_image_find_loops(&image, ra_deadline_after_ms(5000), &devices, &count, &err), 0);
+    assert_int_equal(count, 0);
+}
+
+static void a_driver_that_refuses_shows_that_nobody_has_the_device(void **state)
+{
+    static const int shows[] = { ENXIO, ENODEV, EMEDIUMTYPE, ENOMEDIUM, ENODATA, EAGAIN, EIO };
+    static const int hides[] = { 0, EBUSY, EPERM, EACCES, EROFS, ENOENT, EMFILE, ENFILE, ENOMEM };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++)
+        assert_true(ra_mount_open_proves_free(shows[i]));
+    for (size_t i = 0; i < sizeof(hides) / sizeof(hides[0]); i++)
+        assert_false(ra_mount_open_proves_free(hides[i]));
+}
+
+static void a_number_has_an_identity_as_long_as_the_device_is_there(void **state)
+{
+    const dev_t nobodys = makedev(259, 1048575);
+
+    (void)state;
+    assert_null(ra_mount_device_identity(nobodys));
+    assert_int_equal(ra_mount_device_compare(nobodys, NULL), RA_MOUNT_OTHER);
+    assert_int_equal(ra_mount_device_compare(nobodys, "diskseq:1"), RA_MOUNT_OTHER);
 }
 
 int main(void)
@@ -336,6 +565,16 @@ int main(void)
         cmocka_unit_test(we_and_those_above_us_are_protected),
         cmocka_unit_test(signals_have_names),
         cmocka_unit_test(children_report_or_are_left),
+        cmocka_unit_test(a_child_begins_when_it_is_written_down),
+        cmocka_unit_test(a_child_that_cannot_be_written_down_does_nothing),
+        cmocka_unit_test(a_child_is_known_by_more_than_its_number),
+        cmocka_unit_test(a_zombie_runs_no_more),
+        cmocka_unit_test(what_a_child_leaves_in_its_group_still_runs),
+        cmocka_unit_test(a_daemon_of_a_child_that_hangs_is_killed_with_it),
+        cmocka_unit_test(a_device_that_the_kernel_does_not_have_is_free),
+        cmocka_unit_test(a_file_that_is_bound_nowhere_has_no_loop_devices),
+        cmocka_unit_test(a_driver_that_refuses_shows_that_nobody_has_the_device),
+        cmocka_unit_test(a_number_has_an_identity_as_long_as_the_device_is_there),
     };
 
     return cmocka_run_group_tests_name("mount live", tests, set_up, tear_down);

@@ -155,7 +155,7 @@ static void a_bind_is_known_by_file_system_and_directory(void **state)
                                           "2 1 8:5 /part /usr rw - ext4 /dev/sda5 rw\n",
                                           &table, &err),
                      0);
-    assert_int_equal(ra_mount_spec_resolve(&spec, table, &err), 0);
+    assert_int_equal(ra_mount_spec_resolve(&spec, table, ra_deadline_after_ms(5000), &err), 0);
     assert_int_equal(match(&spec, "9 1 8:5 /part/bin /x rw - ext4 /dev/sda5 rw\n"), RA_MOUNT_OURS);
     assert_int_equal(match(&spec, "9 1 8:5 /part/bin2 /x rw - ext4 /dev/sda5 rw\n"),
                      RA_MOUNT_FOREIGN);
@@ -211,12 +211,12 @@ static void missing_things_are_missing(void **state)
 
     (void)state;
     assert_int_equal(ra_mount_table_read(NULL, &table, &err), 0);
-    assert_int_equal(ra_mount_spec_resolve(&disk, table, &err), -1);
+    assert_int_equal(ra_mount_spec_resolve(&disk, table, ra_deadline_after_ms(5000), &err), -1);
     assert_int_equal(err.kind, RA_ERROR_MISSING);
     assert_contains(err.text, "/dev/nothing");
-    assert_int_equal(ra_mount_spec_resolve(&bind, table, &err), -1);
+    assert_int_equal(ra_mount_spec_resolve(&bind, table, ra_deadline_after_ms(5000), &err), -1);
     assert_int_equal(err.kind, RA_ERROR_MISSING);
-    assert_int_equal(ra_mount_spec_resolve(&tag, table, &err), -1);
+    assert_int_equal(ra_mount_spec_resolve(&tag, table, ra_deadline_after_ms(5000), &err), -1);
     assert_int_equal(err.kind, RA_ERROR_MISSING);
     assert_contains(err.text, "no-such-uuid");
     assert_false(disk.resolved);
