@@ -5,7 +5,14 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "console_log.h"
+#include "plugs.h"
 #include "runtime/backend.h"
+
+/*
+ * How long a monitor waits for silent addresses: all BMCs together, for Pacemaker gives it 20 s
+ * however many they are.
+ */
+static int64_t monitor_patience_ms = 2000;
 
 void device_close(struct device *device)
 {
@@ -56,6 +63,8 @@ int device_open(const struct ra_context *context, const char *plug, bool fetch_p
     if (target_make(device->ipmi, config, plug, fetch_password, context->deadline, &device->target,
                     err) != 0)
         return -1;
+    if (ra_text_equal(context->action, "monitor"))
+        device->target.options.patience_ms = &monitor_patience_ms;
     device->power = (struct power){
         .ipmi = device->ipmi,
         .name = device->target.addresses,
@@ -105,7 +114,10 @@ struct ra_result device_each(const struct ra_context *context, char **plugs,
 
 struct ra_result device_each_requested(const struct ra_context *context, device_function *function)
 {
-    ra_auto_text_list char **plugs = target_plugs(context->config);
+    ra_auto_text_list char **plugs = plugs_requested(context->config);
+    struct ra_error err;
 
+    if (plugs_check_node(context->config, context->node, &err) != 0)
+        return ra_result_of_error(RA_ACTION_FENCE, &err);
     return device_each(context, plugs, function);
 }

@@ -41,7 +41,10 @@ typedef int device_function(const struct ra_context *context, struct device *dev
 struct ra_result device_each(const struct ra_context *context, char **plugs,
                              device_function *function);
 
-/* The same for the plugs that the request names. */
+/*
+ * The same for the plugs that the request names; for none of them if the node that the request is
+ * about is another one (plugs.h).
+ */
 struct ra_result device_each_requested(const struct ra_context *context, device_function *function);
 
 #endif

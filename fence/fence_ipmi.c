@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "device.h"
 #include "names.h"
+#include "plugs.h"
 #include "power.h"
 #include "reboot.h"
 #include "runtime/fence.h"
@@ -39,10 +40,13 @@ static const struct ra_param params[] = {
       .old_names = { "ipaddr" },
       .letter = 'a',
       .shortdesc = "IP address or hostname of fencing device",
-      .longdesc = "Address or host name of the BMC. Several addresses of one BMC are separated by "
-                  "commas; all are asked at once and the first that answers is used. One resource "
-                  "can serve several nodes: plug=address entries separated by semicolons, such as "
-                  "node1=192.0.2.1;node2=192.0.2.2." },
+      .longdesc =
+          "Address or host name of the BMC. Several addresses of one BMC are separated by "
+          "commas; all are asked at once and the first that answers is used. They must "
+          "lead to one BMC: if they show different GUIDs, nothing is done. One resource "
+          "can serve several nodes: plug=address entries separated by semicolons, such as "
+          "node1=192.0.2.1;node2=192.0.2.2. Each plug stands there once, and no two of them "
+          "have the same BMC." },
     { .name = "ipport",
       RA_FIELD_INTEGER(struct ipmi_config, ipport),
       .default_text = "623",
@@ -133,8 +137,11 @@ static const struct ra_param params[] = {
       .old_names = { "port" },
       .letter = 'n',
       .shortdesc = "Name of the node, or its BMC's address together with port_as_ip",
-      .longdesc = "Name of the node; it chooses the BMC where ip names several, and is the BMC's "
-                  "address together with port_as_ip. Otherwise it has no effect." },
+      .longdesc =
+          "Name of the node; it chooses the BMC where ip names several, and is the BMC's "
+          "address together with port_as_ip. Otherwise it has no effect. The fencer sends "
+          "it by itself. Where ip names several BMCs, do not set it: the device would fence "
+          "that node alone, and refuse when it is asked for another one." },
     { .name = "port_as_ip",
       RA_FIELD_BOOLEAN(struct ipmi_config, port_as_ip),
       .shortdesc = "Make \"port/plug\" to be an alias to IP address" },
@@ -340,11 +347,21 @@ static struct ra_result status(const struct ra_context *context)
     return result;
 }
 
-/* Every BMC that the parameters know answers, lets us in and tells a power state. */
+/*
+ * Every BMC that the parameters know answers, lets us in and tells a power state, whether a plug
+ * is named or not: a request that names one by hand can use them all. What is wrong with the map is
+ * said here and when parameters are validated, at any entry.
+ */
 static struct ra_result monitor(const struct ra_context *context)
 {
-    ra_auto_text_list char **plugs = target_known_plugs(context->config);
+    ra_auto_text_list char **plugs = plugs_known(context->config);
+    struct ra_error err;
 
+    if (plugs_check(context->config, &err) != 0)
+        return ra_result_of_error(RA_ACTION_FENCE, &err);
+    /* A warning: the node that plug names can be fenced, and a device that fails fences none. */
+    if (plugs_check_static(context->config, &err) != 0)
+        ra_log_warning("%s", err.text);
     return device_each(context, plugs, status_plug);
 }
 
@@ -353,19 +370,35 @@ static struct ra_result monitor(const struct ra_context *context)
  * pcmk_host_list the fencer asks for this list, and an empty one keeps the device from claiming
  * nodes; a device without the action would be asked for the status of each node of the cluster
  * instead, and would claim every one of them. No BMC is asked: the list must not depend on one.
+ * After a failure the fencer asks for the status as well, so the list fails only at what makes the
+ * status fail too: when no node that it could name has a BMC without doubt.
+ *
+ * A plug in the device's parameters is sent along here, and with every later request whichever
+ * node is to be fenced: of a map the device serves that plug alone then.
  */
 static struct ra_result list(const struct ra_context *context)
 {
-    ra_auto_text_list char **plugs = target_known_plugs(context->config);
+    ra_auto_text_list char **plugs = plugs_claimed(context->config);
+    struct ra_result result = ra_result_success();
+    struct ra_error err;
+    bool any = false;
 
-    for (char **plug = plugs; *plug != NULL; plug++)
-        ra_action_output("%s,", *plug);
-    return ra_result_success();
+    for (char **plug = plugs; *plug != NULL; plug++) {
+        ra_auto_free char *addresses = NULL;
+
+        if (plugs_find_addresses(context->config, *plug, &addresses, &err) == 0) {
+            ra_action_output("%s,", *plug);
+            any = true;
+        } else if (result.code == RA_SUCCESS) {
+            result = ra_result_of_error(RA_ACTION_FENCE, &err);
+        }
+    }
+    return any ? ra_result_success() : result;
 }
 
 static struct ra_result list_status(const struct ra_context *context)
 {
-    ra_auto_text_list char **plugs = target_known_plugs(context->config);
+    ra_auto_text_list char **plugs = plugs_claimed(context->config);
 
     return plugs[0] == NULL ? ra_result_success() : device_each(context, plugs, list_status_plug);
 }
@@ -373,11 +406,12 @@ static struct ra_result list_status(const struct ra_context *context)
 /* Everything that can be known without the BMC and without running anything. */
 static struct ra_result validate_all(const struct ra_context *context)
 {
-    ra_auto_text_list char **plugs = target_known_plugs(context->config);
+    ra_auto_text_list char **plugs = plugs_known(context->config);
     RA_CLEANUP(device_close) struct device device = { .ipmi = NULL };
     struct ra_error err;
 
-    if (device_open(context, plugs[0] == NULL ? "" : plugs[0], false, &device, &err) != 0)
+    if (plugs_check(context->config, &err) != 0 || plugs_check_static(context->config, &err) != 0 ||
+        device_open(context, plugs[0] == NULL ? "" : plugs[0], false, &device, &err) != 0)
         return ra_result_of_error(RA_ACTION_FENCE, &err);
     return ra_result_success();
 }
@@ -405,7 +439,8 @@ static const struct ra_action actions[] = {
 static int64_t budget_ms(const void *config_, const char *action)
 {
     const struct ipmi_config *config = config_;
-    ra_auto_text_list char **plugs = target_known_plugs(config);
+    bool of_all = strcmp(action, "monitor") == 0 || strcmp(action, "list-status") == 0;
+    ra_auto_text_list char **plugs = of_all ? plugs_known(config) : plugs_requested(config);
     int64_t change_ms = config->power_wait_ms + config->power_timeout_ms;
     int64_t off_ms = change_ms;
     int64_t budget = 2 * config->login_timeout_ms + config->shell_timeout_ms;

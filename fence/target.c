@@ -10,89 +10,9 @@
 #include "base/number.h"
 #include "base/process.h"
 #include "base/text.h"
+#include "plugs.h"
 
-#define MAP_ENTRIES              ";"
 #define PASSWORD_FILE_MOST_BYTES 4096
-
-/* --- plugs and addresses -----------------------------------------------------------------------*/
-
-/* ip can be a map, "node1=192.0.2.1,198.51.100.1;node2=192.0.2.2", or just the addresses. */
-static bool ip_is_map(const struct ipmi_config *config)
-{
-    return config->ip != NULL && strchr(config->ip, '=') != NULL;
-}
-
-/* Cut "node1 = 192.0.2.1" in two; the value, or NULL if there is no '=' in it. */
-static char *cut_entry(char *entry)
-{
-    char *equals = strchr(entry, '=');
-
-    if (equals == NULL)
-        return NULL;
-    *equals = '\0';
-    entry[strcspn(entry, " \t")] = '\0';
-    return equals + 1 + strspn(equals + 1, " \t");
-}
-
-char **target_plugs(const struct ipmi_config *config)
-{
-    return ra_text_split(config->plug == NULL ? "" : config->plug, config->plug_separator);
-}
-
-char **target_known_plugs(const struct ipmi_config *config)
-{
-    char **entries;
-
-    if (!ip_is_map(config))
-        return target_plugs(config);
-    entries = ra_text_split(config->ip, MAP_ENTRIES);
-    for (char **entry = entries; *entry != NULL; entry++) {
-        char *name = *entry + strspn(*entry, " \t");
-
-        (void)cut_entry(name);
-        memmove(*entry, name, strlen(name) + 1);
-    }
-    return entries;
-}
-
-static int addresses_from_map(const struct ipmi_config *config, const char *plug,
-                              char **ret_addresses, struct ra_error *err)
-{
-    ra_auto_text_list char **entries = ra_text_split(config->ip, MAP_ENTRIES);
-
-    if (ra_text_is_empty(plug))
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "ip gives the BMCs of several plugs, but no plug is named");
-    for (char **entry = entries; *entry != NULL; entry++) {
-        char *name = *entry + strspn(*entry, " \t");
-        const char *addresses = cut_entry(name);
-
-        if (addresses == NULL)
-            return ra_error_set(err, RA_ERROR_CONFIG, "ip: '%.60s' is not of the form plug=address",
-                                name);
-        if (strcmp(name, plug) == 0) {
-            *ret_addresses = ra_text_copy(addresses);
-            return 0;
-        }
-    }
-    return ra_error_set(err, RA_ERROR_CONFIG, "ip does not name the plug '%.60s'", plug);
-}
-
-static int find_addresses(const struct ipmi_config *config, const char *plug, char **ret_addresses,
-                          struct ra_error *err)
-{
-    if (config->port_as_ip && !ra_text_is_empty(plug)) {
-        *ret_addresses = ra_text_copy(plug);
-        return 0;
-    }
-    if (ra_text_is_empty(config->ip))
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "the address of the BMC is missing: set ip, or plug with port_as_ip");
-    if (ip_is_map(config))
-        return addresses_from_map(config, plug, ret_addresses, err);
-    *ret_addresses = ra_text_copy(config->ip);
-    return 0;
-}
 
 /* --- secrets -----------------------------------------------------------------------------------*/
 
@@ -235,7 +155,7 @@ static int fill(const struct ra_ipmi_backend *ipmi, const struct ipmi_config *co
         .retransmission_ms =
             config->retransmission_ms == RA_PARAM_UNSET ? 0 : config->retransmission_ms,
     };
-    if (find_addresses(config, plug, &target->addresses, err) != 0 ||
+    if (plugs_find_addresses(config, plug, &target->addresses, err) != 0 ||
         parse_k_g(config->hexadecimal_kg, target, err) != 0 ||
         parse_slave_address(config->target, target, err) != 0)
         return -1;

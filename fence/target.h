@@ -54,12 +54,6 @@ struct ipmi_config {
     const char *sudo_path;
 };
 
-/* The plugs that a request names, NULL-terminated; freed by ra_text_list_free(); never NULL. */
-char **target_plugs(const struct ipmi_config *config);
-
-/* The plugs that the parameters know, whether a request names them or not. As above. */
-char **target_known_plugs(const struct ipmi_config *config);
-
 /* A BMC and how to log in: what a session needs, with the memory behind it. */
 struct target {
     char *addresses;

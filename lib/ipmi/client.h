@@ -12,6 +12,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "ipmi/guard.h"
+#include "ipmi/identity.h"
 #include "ipmi/probe.h"
 #include "ipmi/session.h"
 #include "ipmi/wire.h"
@@ -25,6 +26,7 @@ struct ra_ipmi_session {
     /* What was found out; kept when the session is closed. */
     bool probed;
     struct ra_ipmi_probe probe;
+    struct ra_ipmi_identity identity;
     size_t endpoint;      /* the one in use */
     int suite;            /* cipher suite or authentication type that worked, -1: none yet */
     unsigned workarounds; /* given and found */

@@ -33,6 +33,7 @@ enum ra_ipmi_verdict {
     RA_IPMI_PRIVILEGE,  /* FINAL, unless the workaround opensesspriv was not in use */
     RA_IPMI_SILENT,     /* no answer: worth another try while there is time */
     RA_IPMI_BUSY,       /* worth another try a little later */
+    RA_IPMI_STRANGER,   /* it is not the BMC that it should be: no address is worth a try */
 };
 
 /* Write the sentence for FreeIPMI's `errnum` while a session was opened. */

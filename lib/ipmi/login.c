@@ -112,6 +112,65 @@ static int set_target(const struct ra_ipmi_session *session, ipmi_ctx_t ctx)
     return session->options.bridged ? ipmi_ctx_set_target(ctx, NULL, &address) : 0;
 }
 
+static int is_stranger(enum ra_ipmi_verdict *ret_verdict)
+{
+    *ret_verdict = RA_IPMI_STRANGER;
+    return -1;
+}
+
+/*
+ * True for a BMC that shows no GUID and will not while a session is opened (IPMI 1.5): it has said
+ * that it has none, or it is compared with a memory, and has answered and not shown any.
+ */
+static bool is_asked_in_vain(const struct ra_ipmi_session *session,
+                             const struct ra_ipmi_endpoint *endpoint)
+{
+    return session->options.version_1_5 &&
+           (endpoint->told_guid || (session->identity.from[0] == '\0' && endpoint->answered));
+}
+
+/*
+ * When the address in use is not the one that the BMC was known by: ask whose it is, before
+ * anything else is sent there. In IPMI 1.5 nothing else tells it, so that silence is silence.
+ */
+static int check_before(struct ra_ipmi_session *session, struct ra_deadline deadline,
+                        enum ra_ipmi_verdict *ret_verdict, struct ra_error *err)
+{
+    struct ra_ipmi_endpoint *endpoint = &session->probe.endpoints[session->endpoint];
+    const struct ra_ipmi_guid unknown = { { 0 } };
+
+    if (!session->probe.several || !ra_ipmi_guid_is_known(&session->identity.guid) ||
+        ra_text_equal(session->identity.from, endpoint->name))
+        return 0;
+    if (session->identity.is_mute)
+        return 0; /* it was asked, and what it showed was nothing */
+    ra_ipmi_probe_guid(endpoint, session->probe.round_trip_us, deadline);
+    if (ra_ipmi_guid_is_known(&endpoint->guid) || is_asked_in_vain(session, endpoint)) {
+        if (ra_ipmi_identity_check(&session->identity, endpoint, &unknown, err) == 0)
+            return 0;
+        return is_stranger(ret_verdict);
+    }
+    if (!session->options.version_1_5)
+        return 0;
+    *ret_verdict = RA_IPMI_SILENT;
+    return ra_error_set(err, RA_ERROR_TIMEOUT,
+                        "no answer from %s when it was asked for its GUID, connection timed out",
+                        endpoint->name);
+}
+
+static int check_after(struct ra_ipmi_session *session, enum ra_ipmi_verdict *ret_verdict,
+                       struct ra_error *err)
+{
+    struct ra_ipmi_guid authenticated = ra_ipmi_wire_guid(session->wire);
+
+    if (!session->probe.several ||
+        ra_ipmi_identity_check(&session->identity, &session->probe.endpoints[session->endpoint],
+                               &authenticated, err) == 0)
+        return 0;
+    ra_ipmi_session_close(session);
+    return is_stranger(ret_verdict);
+}
+
 /* 0, or -1 with the verdict and the sentence. */
 static int try_to_open(struct ra_ipmi_session *session, const struct attempt *attempt,
                        enum ra_ipmi_verdict *ret_verdict, struct ra_error *err)
@@ -124,6 +183,8 @@ static int try_to_open(struct ra_ipmi_session *session, const struct attempt *at
                 attempt->suite);
 
     *ret_verdict = RA_IPMI_FINAL;
+    if (check_before(session, attempt->deadline, ret_verdict, err) != 0)
+        return -1;
     if (ra_ipmi_wire_open(ra_ipmi_client_endpoint(session), &session->wire, err) != 0)
         return -1;
     session->ctx = ipmi_ctx_create();
@@ -143,7 +204,7 @@ static int try_to_open(struct ra_ipmi_session *session, const struct attempt *at
     session->suite = attempt->suite;
     session->idle_ms = attempt->silence_ms;
     session->heard_ms = ra_deadline_now_ms();
-    return 0;
+    return check_after(session, ret_verdict, err);
 }
 
 /* --- all attempts ------------------------------------------------------------------------------*/
@@ -235,14 +296,10 @@ static struct attempt plan(const struct ra_ipmi_session *session, const struct t
 static int look_for_bmc(struct ra_ipmi_session *session, bool want_ciphers,
                         struct ra_deadline deadline, struct ra_error *err)
 {
-    const struct ra_ipmi_options *options = &session->options;
-
     if (session->probed)
         return 0;
-    if (ra_ipmi_probe(options->addresses, options->port, (int)options->privilege,
-                      want_ciphers && !options->version_1_5,
-                      ra_deadline_earlier(deadline, ra_deadline_after_ms(options->silence_ms)),
-                      &session->probe, err) != 0)
+    if (ra_ipmi_identity_probe(&session->identity, &session->options, want_ciphers, deadline,
+                               &session->probe, err) != 0)
         return -1;
     session->endpoint = 0;
     session->probed = true;
@@ -310,6 +367,7 @@ static bool go_on(struct ra_ipmi_session *session, struct trial *trial,
         (void)ra_backoff_sleep(&trial->busy, trial->deadline);
         break;
     case RA_IPMI_FINAL:
+    case RA_IPMI_STRANGER:
     default:
         return false;
     }
@@ -321,17 +379,18 @@ static bool go_on(struct ra_ipmi_session *session, struct trial *trial,
 
 /*
  * Try the suites in order, those that met with silence again and again, until the deadline. 0, or
- * -1 with *ret_refused true when the address in use has refused for good.
+ * -1 with the verdict: FINAL when the address in use has refused for good, STRANGER, or SILENT when
+ * the time is over.
  */
 static int try_suites(struct ra_ipmi_session *session, struct ra_deadline deadline,
-                      bool *ret_refused, struct ra_error *err)
+                      enum ra_ipmi_verdict *ret_verdict, struct ra_error *err)
 {
     struct trial trial = { .deadline = deadline,
                            .busy = { .next_ms = BUSY_PAUSE_MS, .most_ms = BUSY_PAUSE_MOST_MS } };
     enum ra_ipmi_verdict verdict;
 
     trial.count = candidates(session, trial.suites);
-    *ret_refused = true;
+    *ret_verdict = RA_IPMI_FINAL;
     if (trial.count == 0)
         return ra_error_set(err, RA_ERROR_CONFIG,
                             "the BMC at %s offers no cipher suite that protects a session: allow "
@@ -342,10 +401,12 @@ static int try_suites(struct ra_ipmi_session *session, struct ra_deadline deadli
 
         if (try_to_open(session, &attempt, &verdict, err) == 0)
             return 0;
-        if (!go_on(session, &trial, verdict))
+        if (!go_on(session, &trial, verdict)) {
+            *ret_verdict = verdict == RA_IPMI_STRANGER ? RA_IPMI_STRANGER : RA_IPMI_FINAL;
             return -1;
+        }
         if (ra_deadline_expired(deadline)) {
-            *ret_refused = false;
+            *ret_verdict = RA_IPMI_SILENT;
             return -1;
         }
         ra_log_note("%s", err->text);
@@ -357,19 +418,18 @@ static int try_suites(struct ra_ipmi_session *session, struct ra_deadline deadli
 
 /* The addresses one after the other: one that refuses does not speak for the others. */
 static int try_endpoints(struct ra_ipmi_session *session, struct ra_deadline deadline,
-                         struct ra_error *err)
+                         enum ra_ipmi_verdict *ret_verdict, struct ra_error *err)
 {
     struct ra_ipmi_probe *probe = &session->probe;
-    bool refused;
 
     deadline = ra_deadline_earlier(
         deadline, ra_deadline_after_ms(OPEN_SILENCES * session->options.silence_ms));
     err->kind = 0;
-    while (try_suites(session, deadline, &refused, err) != 0) {
-        if (!refused || probe->count == 1 || ra_deadline_expired(deadline))
+    while (try_suites(session, deadline, ret_verdict, err) != 0) {
+        if (*ret_verdict != RA_IPMI_FINAL || probe->count == 1 || ra_deadline_expired(deadline))
             return -1;
         ra_log_note("%s: trying another address", err->text);
-        memmove(probe->endpoints[session->endpoint], probe->endpoints[session->endpoint + 1],
+        memmove(&probe->endpoints[session->endpoint], &probe->endpoints[session->endpoint + 1],
                 (probe->count - session->endpoint - 1) * sizeof(probe->endpoints[0]));
         probe->count--;
         session->endpoint %= probe->count;
@@ -381,6 +441,7 @@ static int try_endpoints(struct ra_ipmi_session *session, struct ra_deadline dea
 static int try_memory(struct ra_ipmi_session *session, struct ra_deadline deadline, bool *ret_wrong,
                       struct ra_error *err)
 {
+    enum ra_ipmi_verdict verdict;
     int64_t longest_ms;
 
     *ret_wrong = false;
@@ -389,32 +450,45 @@ static int try_memory(struct ra_ipmi_session *session, struct ra_deadline deadli
     longest_ms = at_least(session->options.silence_ms,
                           LOGIN_ROUND_TRIPS * session->probe.round_trip_us / 1000);
     if (try_endpoints(session, ra_deadline_earlier(deadline, ra_deadline_after_ms(longest_ms)),
-                      err) == 0)
+                      &verdict, err) == 0)
         return 0;
     /* A refused user is refused whatever the suite, and every try may count against him. */
-    *ret_wrong = err->kind != RA_ERROR_PERMISSION;
+    *ret_wrong = err->kind != RA_ERROR_PERMISSION && verdict != RA_IPMI_STRANGER;
     return -1;
 }
 
-int ra_ipmi_login(struct ra_ipmi_session *session, struct ra_deadline deadline,
+/* Everything, with what is remembered first. */
+static int log_in(struct ra_ipmi_session *session, struct ra_deadline deadline,
                   struct ra_error *err)
 {
+    enum ra_ipmi_verdict verdict;
     bool wrong;
 
     if (!session->probed && ra_ipmi_memory_recall(session)) {
-        if (try_memory(session, deadline, &wrong, err) == 0) {
-            ra_ipmi_memory_keep(session);
+        if (try_memory(session, deadline, &wrong, err) == 0)
             return 0;
-        }
         if (!wrong)
             return -1;
         ra_log_note("%s: finding out again what this BMC needs", err->text);
         ra_ipmi_memory_forget(session);
         session->probed = false;
     }
-    if (look_for_bmc(session, true, deadline, err) != 0 ||
-        try_endpoints(session, deadline, err) != 0)
+    if (look_for_bmc(session, true, deadline, err) != 0)
+        return -1;
+    return try_endpoints(session, deadline, &verdict, err);
+}
+
+int ra_ipmi_login(struct ra_ipmi_session *session, struct ra_deadline deadline,
+                  struct ra_error *err)
+{
+    bool is_first = !session->probed;
+
+    if (log_in(session, deadline, err) != 0)
         return -1;
     ra_ipmi_memory_keep(session);
+    ra_ipmi_identity_keep(&session->identity, &session->options);
+    if (is_first)
+        ra_ipmi_identity_warn(&session->identity, &session->probe,
+                              session->options.patience_ms != NULL);
     return 0;
 }

@@ -54,7 +54,8 @@ size_t ra_ipmi_packet_request(unsigned char *packet, uint8_t net_fn, uint8_t com
     message[3] = ADDRESS_CONSOLE;
     message[4] = (uint8_t)(sequence << 2);
     message[5] = command;
-    memcpy(message + 6, data, data_bytes);
+    if (data_bytes > 0)
+        memcpy(message + 6, data, data_bytes);
     message[length] = checksum(message + 3, length - 3);
     packet[AT_LENGTH] = (uint8_t)(length + 1);
     return AT_MESSAGE + length + 1;
@@ -113,5 +114,13 @@ bool ra_ipmi_packet_capabilities(const struct ra_ipmi_reply *reply,
         found.manufacturer = (uint32_t)reply->data[4] | (uint32_t)reply->data[5] << 8 |
                              (uint32_t)reply->data[6] << 16;
     *ret_capabilities = found;
+    return true;
+}
+
+bool ra_ipmi_packet_guid(const struct ra_ipmi_reply *reply, struct ra_ipmi_guid *ret_guid)
+{
+    if (reply->completion_code != 0 || reply->data_bytes < sizeof(ret_guid->bytes))
+        return false;
+    memcpy(ret_guid->bytes, reply->data, sizeof(ret_guid->bytes));
     return true;
 }

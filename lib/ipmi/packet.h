@@ -14,12 +14,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipmi/guid.h"
+
 #define RA_IPMI_PACKET_MOST_BYTES      64
 #define RA_IPMI_PACKET_SEQUENCES       64 /* the requester's sequence number has six bits */
 #define RA_IPMI_PACKET_DATA_MOST_BYTES 16
 
 enum {
     RA_IPMI_NET_FN_APP = 0x06,
+    RA_IPMI_GET_SYSTEM_GUID = 0x37,
     RA_IPMI_GET_CHANNEL_AUTHENTICATION_CAPABILITIES = 0x38,
     RA_IPMI_GET_CHANNEL_CIPHER_SUITES = 0x54,
 };
@@ -58,5 +61,11 @@ struct ra_ipmi_capabilities {
 
 bool ra_ipmi_packet_capabilities(const struct ra_ipmi_reply *reply,
                                  struct ra_ipmi_capabilities *ret_capabilities);
+
+/*
+ * What Get System GUID says (22.14; it may be asked outside of a session). False for a refusal and
+ * for an answer that is too short.
+ */
+bool ra_ipmi_packet_guid(const struct ra_ipmi_reply *reply, struct ra_ipmi_guid *ret_guid);
 
 #endif

@@ -11,47 +11,38 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "base/number.h"
 #include "base/text.h"
 
 enum {
-    RESEND_FIRST_MS = 100,
-    RESEND_MOST_MS = 800,
     /* A host may refuse the port beside a BMC on the same wire that answers. */
     REFUSED_GRACE_MS = 500,
-    CIPHER_PAGES_MOST = 8,
-    CIPHER_PAGE_BYTES = 16,
-    CIPHER_LEAST_MS = 300, /* the longest wait for a page of the list: this or four round trips */
-    CIPHER_MOST_MS = 1500,
-    CHANNEL_CURRENT = 0x0e,
-    WITH_2_0_DATA = 0x80,
-    LIST_BY_SUITE = 0x80,
-    PAYLOAD_IPMI = 0x00,
-};
-
-struct endpoint {
-    int fd;
-    char name[RA_IPMI_ENDPOINT_BYTES];
-    int failed; /* errno of the last failure, 0: none */
-    bool given_up;
-    int64_t sent_us[RA_IPMI_PACKET_SEQUENCES];
-    unsigned sent_count;
-    struct ra_deadline resend_at;
-    int64_t resend_ms;
+    /* How long the other addresses are waited for once one has answered. */
+    GRACE_MS = 400,
+    GRACE_LEAST_MS = 150, /* when the patience is used up: for a question and its repetition */
+    GRACE_BEFORE_REFUSAL_MS = 2000,
 };
 
 struct search {
-    struct endpoint endpoints[RA_IPMI_PROBE_MOST_ENDPOINTS];
+    const struct ra_ipmi_probe_request *request;
+    struct ra_ipmi_asker askers[RA_IPMI_PROBE_MOST_ENDPOINTS];
     size_t count;
+    size_t order[RA_IPMI_PROBE_MOST_ENDPOINTS]; /* of those that have answered */
+    size_t answers;
+    bool several;
     struct ra_text_buffer faults; /* of names that gave no address */
     bool name_unknown;
     struct ra_deadline refused_until; /* armed by the first refusal */
     bool refused;
+    struct ra_deadline grace_until; /* armed by the first answer, as are those below */
+    struct ra_deadline doubt_until;
+    int64_t answered_ms;
 };
 
 static void search_end(struct search *search)
 {
     for (size_t i = 0; i < search->count; i++)
-        ra_cleanup_close(&search->endpoints[i].fd);
+        ra_cleanup_close(&search->askers[i].fd);
     ra_text_buffer_free(&search->faults);
 }
 
@@ -62,25 +53,33 @@ static void add_fault(struct search *search, const char *text)
 
 /* --- addresses ---------------------------------------------------------------------------------*/
 
-static void add_endpoint(struct search *search, const struct addrinfo *info)
+static void add_asker(struct search *search, const struct addrinfo *info)
 {
-    struct endpoint *endpoint = &search->endpoints[search->count];
-    char host[NI_MAXHOST], service[NI_MAXSERV];
+    struct ra_ipmi_asker *asker = &search->askers[search->count];
+    char host[NI_MAXHOST], service[NI_MAXSERV], name[RA_IPMI_ENDPOINT_BYTES];
 
-    if (search->count == RA_IPMI_PROBE_MOST_ENDPOINTS ||
-        getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host), service, sizeof(service),
+    if (getnameinfo(info->ai_addr, info->ai_addrlen, host, sizeof(host), service, sizeof(service),
                     NI_NUMERICHOST | NI_NUMERICSERV | NI_DGRAM) != 0)
         return;
-    *endpoint = (struct endpoint){ .resend_ms = RESEND_FIRST_MS };
-    (void)snprintf(endpoint->name, sizeof(endpoint->name),
-                   info->ai_family == AF_INET6 ? "[%.60s]:%.5s" : "%.60s:%.5s", host, service);
+    (void)snprintf(name, sizeof(name), info->ai_family == AF_INET6 ? "[%.60s]:%.5s" : "%.60s:%.5s",
+                   host, service);
     for (size_t i = 0; i < search->count; i++)
-        if (strcmp(search->endpoints[i].name, endpoint->name) == 0)
+        if (strcmp(search->askers[i].found.name, name) == 0)
             return;
-    endpoint->fd = socket(info->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (endpoint->fd < 0 || connect(endpoint->fd, info->ai_addr, info->ai_addrlen) != 0) {
-        endpoint->failed = errno;
-        endpoint->given_up = true;
+    if (search->count == RA_IPMI_PROBE_MOST_ENDPOINTS) {
+        ra_auto_free char *fault =
+            ra_text_format("%s is not asked: it is one address too many", name);
+
+        add_fault(search, fault);
+        return;
+    }
+    *asker = (struct ra_ipmi_asker){ .fd = -1 };
+    (void)snprintf(asker->found.name, sizeof(asker->found.name), "%s", name);
+    ra_ipmi_asker_start(asker);
+    asker->fd = socket(info->ai_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (asker->fd < 0 || connect(asker->fd, info->ai_addr, info->ai_addrlen) != 0) {
+        asker->failed = errno;
+        asker->given_up = true;
     }
     search->count++;
 }
@@ -111,92 +110,52 @@ static void resolve(struct search *search, const char *name, int port)
         return;
     }
     for (const struct addrinfo *info = list; info != NULL; info = info->ai_next)
-        add_endpoint(search, info);
+        add_asker(search, info);
     freeaddrinfo(list);
 }
 
 /* --- asking ------------------------------------------------------------------------------------*/
 
-/* Send a request; what the network says about earlier ones is noted, the request is sent anyway. */
-static void ask(struct endpoint *endpoint, uint8_t command, const uint8_t *data, size_t data_bytes)
+static int64_t at_least(int64_t a, int64_t b)
 {
-    unsigned char packet[RA_IPMI_PACKET_MOST_BYTES];
-    unsigned sequence = endpoint->sent_count++ % RA_IPMI_PACKET_SEQUENCES;
-    size_t length = ra_ipmi_packet_request(packet, RA_IPMI_NET_FN_APP, command, (uint8_t)sequence,
-                                           data, data_bytes);
-
-    endpoint->sent_us[sequence] = ra_deadline_now_us();
-    endpoint->resend_at = ra_deadline_after_ms(endpoint->resend_ms);
-    endpoint->resend_ms *= 2;
-    if (endpoint->resend_ms > RESEND_MOST_MS)
-        endpoint->resend_ms = RESEND_MOST_MS;
-    for (int attempt = 0; attempt < 2; attempt++) {
-        if (send(endpoint->fd, packet, length, MSG_NOSIGNAL) >= 0)
-            return;
-        /* The error may belong to the request before; the second failure is this one's. */
-        endpoint->failed = errno;
-    }
-    endpoint->given_up = endpoint->failed != ECONNREFUSED && endpoint->failed != EAGAIN;
+    return a > b ? a : b;
 }
 
-static void ask_capabilities(struct endpoint *endpoint, int privilege)
+static void take(struct search *search, struct ra_ipmi_asker *asker)
 {
-    const uint8_t data[] = { CHANNEL_CURRENT | WITH_2_0_DATA, (uint8_t)privilege };
+    const struct ra_ipmi_probe_request *request = search->request;
+    int64_t grace_ms = GRACE_MS;
 
-    ask(endpoint, RA_IPMI_GET_CHANNEL_AUTHENTICATION_CAPABILITIES, data, sizeof(data));
+    if (!ra_ipmi_asker_take(asker))
+        return;
+    if (search->several)
+        ra_ipmi_asker_await_guid(asker);
+    search->order[search->answers++] = (size_t)(asker - search->askers);
+    if (search->answers > 1)
+        return;
+    if (request->every_address)
+        grace_ms = at_least(request->patience_ms, GRACE_LEAST_MS);
+    grace_ms = at_least(grace_ms, asker->round_trip_us / 1000);
+    search->answered_ms = ra_deadline_now_ms();
+    search->grace_until = ra_deadline_after_ms(grace_ms);
+    search->doubt_until = ra_deadline_after_ms(at_least(grace_ms, GRACE_BEFORE_REFUSAL_MS));
 }
 
-static void ask_ciphers(struct endpoint *endpoint, unsigned page)
+/* True if what has been shown so far would be refused unless the others show the same. */
+static bool is_doubtful(const struct search *search)
 {
-    const uint8_t data[] = { CHANNEL_CURRENT, PAYLOAD_IPMI, (uint8_t)(LIST_BY_SUITE | page) };
-
-    ask(endpoint, RA_IPMI_GET_CHANNEL_CIPHER_SUITES, data, sizeof(data));
-}
-
-/*
- * Take what has arrived: true for a reply to `command`, in *reply (it points into `packet`).
- * Replies to something else, twice the same and garbage are skipped.
- */
-static bool take(struct endpoint *endpoint, uint8_t command, unsigned char *packet,
-                 size_t packet_bytes, struct ra_ipmi_reply *reply)
-{
-    ssize_t length;
-
-    for (;;) {
-        length = recv(endpoint->fd, packet, packet_bytes, 0);
-        if (length < 0 && errno == EINTR)
-            continue;
-        if (length < 0) {
-            if (errno != EAGAIN)
-                endpoint->failed = errno;
-            if (errno != EAGAIN && errno != ECONNREFUSED)
-                endpoint->given_up = true;
-            return false;
-        }
-        if (ra_ipmi_packet_parse(packet, (size_t)length, reply) && reply->command == command &&
-            reply->net_fn == RA_IPMI_NET_FN_APP + 1 && reply->sequence < endpoint->sent_count)
-            return true;
-    }
-}
-
-/* The capabilities of the endpoint, if its answer is there. */
-static bool take_capabilities(struct endpoint *endpoint, struct ra_ipmi_probe *probe)
-{
-    unsigned char packet[256];
-    struct ra_ipmi_reply reply;
-
-    if (!take(endpoint, RA_IPMI_GET_CHANNEL_AUTHENTICATION_CAPABILITIES, packet, sizeof(packet),
-              &reply))
+    if (!search->request->insist)
         return false;
-    if (!ra_ipmi_packet_capabilities(&reply, &probe->capabilities)) {
-        /* It answers, so it is a BMC; that it can do both versions is for the session to find. */
-        ra_log_note("%s: Get Channel Authentication Capabilities failed with completion code %02Xh",
-                    endpoint->name, reply.completion_code);
-        probe->capabilities =
-            (struct ra_ipmi_capabilities){ .version_1_5 = true, .version_2_0 = true };
-    }
-    probe->round_trip_us = ra_deadline_now_us() - endpoint->sent_us[reply.sequence];
+    for (size_t i = 0; i < search->count; i++)
+        if (ra_ipmi_guid_equal(&search->askers[i].found.guid, &search->request->remembered))
+            return false;
     return true;
+}
+
+/* When the others are no longer waited for. */
+static struct ra_deadline patience_end(const struct search *search)
+{
+    return is_doubtful(search) ? search->doubt_until : search->grace_until;
 }
 
 /* The earliest moment at which the search has something to do. */
@@ -204,10 +163,21 @@ static struct ra_deadline next_event(const struct search *search, struct ra_dead
 {
     struct ra_deadline next = deadline;
 
-    for (size_t i = 0; i < search->count; i++)
-        if (!search->endpoints[i].given_up)
-            next = ra_deadline_earlier(next, search->endpoints[i].resend_at);
-    return search->refused ? ra_deadline_earlier(next, search->refused_until) : next;
+    for (size_t i = 0; i < search->count; i++) {
+        const struct ra_ipmi_asker *asker = &search->askers[i];
+
+        if (asker->given_up)
+            continue;
+        next = ra_deadline_earlier(next, asker->resend_at);
+        if (asker->found.answered && !asker->found.told_guid &&
+            !ra_deadline_expired(asker->ignored_at))
+            next = ra_deadline_earlier(next, asker->ignored_at);
+    }
+    if (search->answers > 0)
+        next = ra_deadline_earlier(next, patience_end(search));
+    else if (search->refused)
+        next = ra_deadline_earlier(next, search->refused_until);
+    return next;
 }
 
 /* True when there is nobody left to wait for: all have failed, or were refused some time ago. */
@@ -216,9 +186,9 @@ static bool hopeless(struct search *search)
     bool none_left = true;
 
     for (size_t i = 0; i < search->count; i++) {
-        if (search->endpoints[i].given_up)
+        if (search->askers[i].given_up)
             continue;
-        if (search->endpoints[i].failed != ECONNREFUSED)
+        if (search->askers[i].failed != ECONNREFUSED)
             return false;
         none_left = false;
     }
@@ -231,160 +201,210 @@ static bool hopeless(struct search *search)
     return ra_deadline_expired(search->refused_until);
 }
 
-/* The first endpoint that answers, NULL when none does in time. */
-static struct endpoint *find_first(struct search *search, int privilege,
-                                   struct ra_deadline deadline, struct ra_ipmi_probe *probe)
+/* True when no more has to be heard of an endpoint before a session may be opened with another. */
+static bool is_done(const struct search *search, const struct ra_ipmi_asker *asker)
+{
+    bool doubtful = is_doubtful(search);
+
+    if (asker->given_up)
+        return true;
+    if (!asker->found.answered)
+        return asker->failed == ECONNREFUSED && !search->request->every_address && !doubtful;
+    return asker->found.told_guid || (!doubtful && ra_ipmi_asker_ignores_guid(asker));
+}
+
+/* True when the search has found what it is for. */
+static bool is_over(const struct search *search)
+{
+    bool all_done = true;
+
+    if (search->answers == 0)
+        return false;
+    if (!search->several || ra_deadline_expired(patience_end(search)))
+        return true;
+    for (size_t i = 0; i < search->count; i++) {
+        const struct ra_ipmi_asker *asker = &search->askers[i];
+
+        if (!search->request->every_address && asker->found.answered &&
+            ra_ipmi_guid_equal(&asker->found.guid, &search->request->remembered))
+            return true;
+        all_done = all_done && is_done(search, asker);
+    }
+    return all_done;
+}
+
+static void ask_round(struct search *search)
+{
+    for (size_t i = 0; i < search->count; i++) {
+        struct ra_ipmi_asker *asker = &search->askers[i];
+
+        if (!ra_ipmi_asker_is_due(asker))
+            continue;
+        if (!asker->found.answered)
+            ra_ipmi_asker_ask_capabilities(asker, search->request->privilege);
+        if (search->several && !asker->found.told_guid)
+            ra_ipmi_asker_ask_guid(asker);
+    }
+}
+
+/* Ask all until it is known who is there. False when nobody is, in time. */
+static bool look(struct search *search, struct ra_deadline deadline)
 {
     struct pollfd fds[RA_IPMI_PROBE_MOST_ENDPOINTS];
 
-    for (;;) {
-        for (size_t i = 0; i < search->count; i++) {
-            struct endpoint *endpoint = &search->endpoints[i];
-
-            if (!endpoint->given_up && ra_deadline_expired(endpoint->resend_at))
-                ask_capabilities(endpoint, privilege);
-            fds[i] =
-                (struct pollfd){ .fd = endpoint->given_up ? -1 : endpoint->fd, .events = POLLIN };
-        }
-        if (hopeless(search) || ra_deadline_expired(deadline))
-            return NULL;
+    while (!is_over(search)) {
+        ask_round(search);
+        if (search->answers == 0 && hopeless(search))
+            return false;
+        if (ra_deadline_expired(deadline))
+            break;
+        for (size_t i = 0; i < search->count; i++)
+            fds[i] = (struct pollfd){ .fd = search->askers[i].given_up ? -1 : search->askers[i].fd,
+                                      .events = POLLIN };
         if (poll(fds, search->count, ra_deadline_remaining_int_ms(next_event(search, deadline))) <=
             0)
             continue;
         for (size_t i = 0; i < search->count; i++)
-            if (fds[i].revents != 0 && take_capabilities(&search->endpoints[i], probe))
-                return &search->endpoints[i];
+            if (fds[i].revents != 0)
+                take(search, &search->askers[i]);
     }
-}
-
-/* One page of the list of cipher suites; the number of its bytes, -1 without an answer in time. */
-static int fetch_cipher_page(struct endpoint *endpoint, unsigned page, struct ra_deadline deadline,
-                             unsigned char records[CIPHER_PAGE_BYTES])
-{
-    unsigned char packet[256];
-    struct ra_ipmi_reply reply;
-    unsigned first = endpoint->sent_count;
-
-    endpoint->resend_ms = RESEND_FIRST_MS;
-    endpoint->resend_at = ra_deadline_after_ms(0);
-    do {
-        struct pollfd pollfd = { .fd = endpoint->fd, .events = POLLIN };
-
-        if (ra_deadline_expired(endpoint->resend_at))
-            ask_ciphers(endpoint, page);
-        if (poll(&pollfd, 1,
-                 ra_deadline_remaining_int_ms(
-                     ra_deadline_earlier(deadline, endpoint->resend_at))) <= 0)
-            continue;
-        if (!take(endpoint, RA_IPMI_GET_CHANNEL_CIPHER_SUITES, packet, sizeof(packet), &reply))
-            continue;
-        if ((reply.sequence - first) % RA_IPMI_PACKET_SEQUENCES >= endpoint->sent_count - first)
-            continue; /* a late answer about the page before */
-        if (reply.completion_code != 0 || reply.data_bytes < 1)
-            return 0; /* unsupported, or behind the last page */
-        size_t count = reply.data_bytes - 1;
-
-        if (count > CIPHER_PAGE_BYTES)
-            count = CIPHER_PAGE_BYTES;
-        memcpy(records, reply.data + 1, count);
-        return (int)count;
-    } while (!ra_deadline_expired(deadline) && !endpoint->given_up);
-    return -1;
-}
-
-/*
- * A list that breaks off in the middle is taken as none: an order made from half of it would
- * choose a weak suite.
- */
-static void fetch_ciphers(struct endpoint *endpoint, struct ra_deadline deadline,
-                          struct ra_ipmi_probe *probe)
-{
-    unsigned char records[CIPHER_PAGES_MOST * CIPHER_PAGE_BYTES];
-    int64_t page_ms = 4 * probe->round_trip_us / 1000;
-    size_t used = 0;
-    RA_LOG_CALL("asking %s for its cipher suites", endpoint->name);
-
-    if (page_ms > CIPHER_MOST_MS)
-        return; /* so slow that trying the usual suites is quicker */
-    if (page_ms < CIPHER_LEAST_MS)
-        page_ms = CIPHER_LEAST_MS;
-    deadline = ra_deadline_earlier(deadline, ra_deadline_after_ms(CIPHER_MOST_MS));
-    for (unsigned page = 0; page < CIPHER_PAGES_MOST; page++) {
-        int count = fetch_cipher_page(endpoint, page,
-                                      ra_deadline_earlier(deadline, ra_deadline_after_ms(page_ms)),
-                                      records + used);
-
-        if (count < 0)
-            return;
-        used += (size_t)count;
-        if (count < CIPHER_PAGE_BYTES)
-            break;
-    }
-    probe->cipher_count = ra_ipmi_cipher_parse(records, used, probe->ciphers);
+    return search->answers > 0;
 }
 
 /* --- the sentences -----------------------------------------------------------------------------*/
 
-static int explain(struct search *search, struct ra_deadline began, struct ra_error *err)
+/*
+ * The faults of all that have not answered, and of those that have but were lost since: what those
+ * have shown counts, and still they are missing. True if one was silent.
+ */
+static bool add_faults(struct search *search, struct ra_deadline began)
 {
-    enum ra_error_kind kind = RA_ERROR_UNREACHABLE;
     int64_t waited_ms = ra_deadline_now_ms() - began.at_ms;
+    bool any_silent = false;
 
     for (size_t i = 0; i < search->count; i++) {
-        const struct endpoint *endpoint = &search->endpoints[i];
+        struct ra_ipmi_asker *asker = &search->askers[i];
         ra_auto_free char *fault = NULL;
 
-        if (endpoint->failed == ECONNREFUSED) {
-            fault = ra_text_format("%s refused the connection: nothing listens on this UDP port; "
-                                   "check ipport, and that IPMI over LAN is enabled in the BMC",
-                                   endpoint->name);
-        } else if (endpoint->failed == EPERM || endpoint->failed == EACCES) {
-            fault = ra_text_format("a packet filter on this host forbids packets to %s (%s)",
-                                   endpoint->name, strerror(endpoint->failed));
-        } else if (endpoint->failed != 0) {
-            fault = ra_text_format("there is no way to %s (%s): check ip, and this host's network "
-                                   "and routes to the BMC",
-                                   endpoint->name, strerror(endpoint->failed));
-        } else {
-            fault = ra_text_format("no answer from %s within %lld.%lld s, connection timed out: "
-                                   "check ip, that the BMC has power, that IPMI over LAN is "
-                                   "enabled in it, and firewalls on the way",
-                                   endpoint->name, (long long)waited_ms / 1000,
-                                   (long long)waited_ms % 1000 / 100);
-            kind = RA_ERROR_TIMEOUT;
-        }
+        asker->found.lost = asker->found.answered && asker->given_up;
+        if (asker->found.answered && !asker->found.lost)
+            continue;
+        fault = ra_ipmi_asker_explain(asker, waited_ms);
         add_fault(search, fault);
+        any_silent = any_silent || asker->failed == 0;
     }
     if (search->name_unknown)
         ra_text_buffer_add(&search->faults, ": check ip, /etc/hosts and the name server; fencing "
                                             "should not depend on a name server");
-    return ra_error_set(err, kind, "%s", search->faults.data);
+    return any_silent;
 }
 
-int ra_ipmi_probe(const char *addresses, int port, int privilege, bool want_ciphers,
-                  struct ra_deadline deadline, struct ra_ipmi_probe *ret_probe,
-                  struct ra_error *err)
+/* --- what was found ----------------------------------------------------------------------------*/
+
+/*
+ * Which of two that have answered is the better to open a session with: one that is proven, one
+ * that can be told from others, one that did not fall silent at the second question, and else the
+ * quicker. One that was lost is the last.
+ */
+static int rank(const struct search *search, const struct ra_ipmi_asker *asker)
 {
-    RA_CLEANUP(search_end) struct search search = { .count = 0 };
-    ra_auto_text_list char **names = ra_text_split(addresses, ", \t");
+    if (asker->found.lost)
+        return 4;
+    if (ra_ipmi_guid_equal(&asker->found.guid, &search->request->remembered))
+        return 0;
+    if (ra_ipmi_guid_is_known(&asker->found.guid))
+        return 1;
+    return asker->found.told_guid ? 2 : 3;
+}
+
+static struct ra_ipmi_asker *choose_first(struct search *search)
+{
+    struct ra_ipmi_asker *first = &search->askers[search->order[0]];
+
+    for (size_t i = 1; i < search->answers; i++) {
+        struct ra_ipmi_asker *other = &search->askers[search->order[i]];
+
+        if (rank(search, other) < rank(search, first))
+            first = other;
+    }
+    return first;
+}
+
+static void collect(const struct search *search, const struct ra_ipmi_asker *first,
+                    struct ra_ipmi_probe *probe)
+{
+    probe->several = search->several;
+    probe->capabilities = first->capabilities;
+    probe->round_trip_us = first->round_trip_us;
+    probe->endpoints[probe->count++] = first->found;
+    for (size_t i = 0; i < search->count; i++)
+        if (&search->askers[i] != first && !search->askers[i].given_up)
+            probe->endpoints[probe->count++] = search->askers[i].found;
+    for (size_t i = 0; i < search->count; i++)
+        if (&search->askers[i] != first && search->askers[i].found.lost)
+            probe->endpoints[probe->count++] = search->askers[i].found;
+    if (search->faults.data != NULL)
+        (void)snprintf(probe->silent, sizeof(probe->silent), "%s", search->faults.data);
+}
+
+int ra_ipmi_probe(const struct ra_ipmi_probe_request *request, struct ra_deadline deadline,
+                  struct ra_ipmi_probe *ret_probe, struct ra_error *err)
+{
+    RA_CLEANUP(search_end) struct search search = { .request = request };
+    ra_auto_text_list char **names = ra_text_split(request->addresses, ", \t");
     struct ra_deadline began = ra_deadline_after_ms(0);
     struct ra_ipmi_probe probe = { .count = 0 };
-    struct endpoint *first;
-    RA_LOG_CALL("looking for the BMC at %s", addresses);
+    struct ra_ipmi_asker *first;
+    bool any_silent;
+    RA_LOG_CALL("looking for the BMC at %s", request->addresses);
 
     if (names[0] == NULL)
         return ra_error_set(err, RA_ERROR_CONFIG, "no address of a BMC is given: set ip");
     for (char **name = names; *name != NULL; name++)
-        resolve(&search, *name, port);
-    first = find_first(&search, privilege, deadline, &probe);
-    if (first == NULL)
-        return explain(&search, began, err);
-    if (want_ciphers && probe.capabilities.version_2_0)
-        fetch_ciphers(first, deadline, &probe);
-    memcpy(probe.endpoints[probe.count++], first->name, sizeof(first->name));
-    for (size_t i = 0; i < search.count; i++)
-        if (&search.endpoints[i] != first && !search.endpoints[i].given_up)
-            memcpy(probe.endpoints[probe.count++], search.endpoints[i].name, sizeof(first->name));
+        resolve(&search, *name, request->port);
+    search.several =
+        search.count > 1 || names[1] != NULL || ra_ipmi_guid_is_known(&request->remembered);
+    if (!look(&search, deadline)) {
+        any_silent = add_faults(&search, began);
+        return ra_error_set(err, any_silent ? RA_ERROR_TIMEOUT : RA_ERROR_UNREACHABLE, "%s",
+                            search.faults.data);
+    }
+    (void)add_faults(&search, began);
+    probe.waited_ms = ra_deadline_now_ms() - search.answered_ms;
+    first = choose_first(&search);
+    if (request->want_ciphers && first->capabilities.version_2_0)
+        probe.cipher_count = ra_ipmi_asker_fetch_ciphers(first, deadline, probe.ciphers);
+    collect(&search, first, &probe);
     *ret_probe = probe;
     return 0;
+}
+
+void ra_ipmi_probe_guid(struct ra_ipmi_endpoint *endpoint, int64_t round_trip_us,
+                        struct ra_deadline deadline)
+{
+    RA_CLEANUP(search_end) struct search search = { .count = 0 };
+    struct ra_ipmi_asker *asker = &search.askers[0];
+    ra_auto_free char *host = ra_text_copy(endpoint->name);
+    char *colon = strrchr(host, ':');
+    int64_t port;
+    RA_LOG_CALL("asking %s for the GUID of its machine", endpoint->name);
+
+    if (endpoint->told_guid || colon == NULL || ra_number_parse_integer(colon + 1, &port) != 0)
+        return;
+    *colon = '\0';
+    resolve(&search, host, (int)port);
+    deadline = ra_deadline_earlier(
+        deadline,
+        ra_deadline_after_ms(round_trip_us / 1000 > GRACE_MS ? round_trip_us / 1000 : GRACE_MS));
+    while (search.count > 0 && !asker->given_up && !asker->found.told_guid &&
+           !ra_deadline_expired(deadline)) {
+        struct pollfd pollfd = { .fd = asker->fd, .events = POLLIN };
+
+        if (ra_ipmi_asker_is_due(asker))
+            ra_ipmi_asker_ask_guid(asker);
+        if (poll(&pollfd, 1, ra_deadline_remaining_int_ms(next_event(&search, deadline))) > 0)
+            (void)ra_ipmi_asker_take(asker);
+    }
+    endpoint->told_guid = asker->found.told_guid;
+    endpoint->guid = asker->found.guid;
 }

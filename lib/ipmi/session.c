@@ -107,7 +107,7 @@ void ra_ipmi_client_send_once(struct ra_ipmi_session *session, bool once)
 
 const char *ra_ipmi_client_endpoint(const struct ra_ipmi_session *session)
 {
-    return session->probe.endpoints[session->endpoint];
+    return session->probe.endpoints[session->endpoint].name;
 }
 
 int ra_ipmi_session_open(struct ra_ipmi_session *session, struct ra_deadline deadline,

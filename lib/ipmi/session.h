@@ -45,6 +45,11 @@ enum ra_ipmi_auth {
 struct ra_ipmi_options {
     const char *addresses; /* of one BMC: names or addresses, separated by commas */
     int port;
+    /*
+     * NULL, or: wait for each of them, and warn of those that are dead or not proven. It is how
+     * long, and what was waited is taken from it: several sessions can share it.
+     */
+    int64_t *patience_ms;
     const char *user;         /* NULL or "": the user without a name */
     const char *password;     /* NULL or "": none */
     const unsigned char *k_g; /* RA_IPMI_K_G_BYTES, padded with zeros; NULL: none */
@@ -77,7 +82,8 @@ void ra_ipmi_session_destroy(struct ra_ipmi_session *session);
  * answered at all is given up after silence_ms.
  *
  * Errors, each with the sentence that names what is wrong and what to do: PERMISSION (user,
- * password, K_g, privilege), CONFIG (cipher suite, authentication type, version), UNREACHABLE and
+ * password, K_g, privilege), CONFIG (cipher suite, authentication type, version; or the addresses
+ * do not lead to one BMC, then and later: no command is sent to another one), UNREACHABLE and
  * TIMEOUT (see probe.h; also a BMC that falls silent later), BUSY, PROTOCOL.
  */
 int ra_ipmi_session_open(struct ra_ipmi_session *session, struct ra_deadline deadline,

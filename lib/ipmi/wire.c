@@ -28,6 +28,7 @@ enum {
     AT_TAG = 16,
     AT_STATUS = 17,
     AT_CONSOLE_ID = 20,
+    AT_GUID = 40, /* in RAKP message 2, after the BMC's random number */
     FORMAT_2_0 = 0x06,
     PAYLOAD_MASK = 0x3f,
 };
@@ -37,6 +38,7 @@ enum {
     PAYLOAD_IPMI = 0x00,
     PAYLOAD_OPEN_SESSION_REQUEST = 0x10,
     PAYLOAD_RAKP_1 = 0x12,
+    PAYLOAD_RAKP_2 = 0x13,
     PAYLOAD_RAKP_3 = 0x14,
     NOT_2_0 = -1,
 };
@@ -48,6 +50,8 @@ struct ra_ipmi_wire {
     bool runs;
     pthread_t thread;
     char address[ADDRESS_BYTES];
+    pthread_mutex_t lock; /* of what follows, which the thread writes */
+    struct ra_ipmi_guid guid;
 };
 
 /* --- what may pass -----------------------------------------------------------------------------*/
@@ -117,6 +121,15 @@ static bool is_for_us(const struct ra_ipmi_wire_memory *memory, const unsigned c
            memcmp(reply + AT_CONSOLE_ID, memory->console_id, sizeof(memory->console_id)) == 0;
 }
 
+static void note_guid(struct ra_ipmi_wire_memory *memory, const unsigned char *reply,
+                      size_t reply_bytes)
+{
+    if (payload_of(reply, reply_bytes) != PAYLOAD_RAKP_2 ||
+        reply_bytes < AT_GUID + sizeof(memory->guid.bytes) || reply[AT_STATUS] != 0)
+        return;
+    memcpy(memory->guid.bytes, reply + AT_GUID, sizeof(memory->guid.bytes));
+}
+
 /*
  * While a session is opened, a request has one answer: a BMC that received the request twice
  * answers twice, and differently. Later, session and sequence numbers keep answers apart, so only
@@ -136,6 +149,7 @@ bool ra_ipmi_wire_passes(struct ra_ipmi_wire_memory *memory, const unsigned char
             return false;
     memory->recent[memory->next++ % RA_IPMI_WIRE_RECENT] = hash;
     memory->answered = true;
+    note_guid(memory, reply, reply_bytes);
     return true;
 }
 
@@ -163,19 +177,29 @@ static void pass_request(const struct ra_ipmi_wire *wire, struct traffic *traffi
         (void)send(wire->back, request, (size_t)count, MSG_NOSIGNAL);
 }
 
-static void pass_reply(const struct ra_ipmi_wire *wire, struct traffic *traffic)
+static void publish_guid(struct ra_ipmi_wire *wire, const struct ra_ipmi_wire_memory *memory)
+{
+    (void)pthread_mutex_lock(&wire->lock);
+    wire->guid = memory->guid;
+    (void)pthread_mutex_unlock(&wire->lock);
+}
+
+static void pass_reply(struct ra_ipmi_wire *wire, struct traffic *traffic)
 {
     unsigned char reply[PACKET_BYTES];
     ssize_t count = recv(wire->back, reply, sizeof(reply), 0);
 
-    if (count > 0 && traffic->begun && ra_ipmi_wire_passes(&traffic->memory, reply, (size_t)count))
-        (void)sendto(wire->front, reply, (size_t)count, MSG_NOSIGNAL,
-                     (const struct sockaddr *)&traffic->console, sizeof(traffic->console));
+    if (count <= 0 || !traffic->begun ||
+        !ra_ipmi_wire_passes(&traffic->memory, reply, (size_t)count))
+        return;
+    publish_guid(wire, &traffic->memory); /* before FreeIPMI can have opened the session by it */
+    (void)sendto(wire->front, reply, (size_t)count, MSG_NOSIGNAL,
+                 (const struct sockaddr *)&traffic->console, sizeof(traffic->console));
 }
 
 static void *run(void *argument)
 {
-    const struct ra_ipmi_wire *wire = argument;
+    struct ra_ipmi_wire *wire = argument;
     struct traffic traffic = { .begun = false };
     struct pollfd fds[] = { { .fd = wire->front, .events = POLLIN },
                             { .fd = wire->back, .events = POLLIN },
@@ -264,6 +288,7 @@ int ra_ipmi_wire_open(const char *endpoint, struct ra_ipmi_wire **ret_wire, stru
     if (wire == NULL)
         return ra_error_set(err, RA_ERROR_SYSTEM, "out of memory");
     wire->front = wire->back = wire->stop = -1;
+    (void)pthread_mutex_init(&wire->lock, NULL);
     if (connect_back(wire, endpoint, err) != 0 || bind_front(wire, err) != 0 ||
         start(wire, err) != 0) {
         ra_ipmi_wire_close(wire);
@@ -276,6 +301,16 @@ int ra_ipmi_wire_open(const char *endpoint, struct ra_ipmi_wire **ret_wire, stru
 const char *ra_ipmi_wire_address(const struct ra_ipmi_wire *wire)
 {
     return wire->address;
+}
+
+struct ra_ipmi_guid ra_ipmi_wire_guid(struct ra_ipmi_wire *wire)
+{
+    struct ra_ipmi_guid guid;
+
+    (void)pthread_mutex_lock(&wire->lock);
+    guid = wire->guid;
+    (void)pthread_mutex_unlock(&wire->lock);
+    return guid;
 }
 
 void ra_ipmi_wire_close(struct ra_ipmi_wire *wire)
@@ -292,5 +327,6 @@ void ra_ipmi_wire_close(struct ra_ipmi_wire *wire)
     ra_cleanup_close(&wire->front);
     ra_cleanup_close(&wire->back);
     ra_cleanup_close(&wire->stop);
+    (void)pthread_mutex_destroy(&wire->lock);
     free(wire);
 }

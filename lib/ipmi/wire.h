@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "ipmi/guid.h"
 
 struct ra_ipmi_wire;
 
@@ -24,6 +25,13 @@ int ra_ipmi_wire_open(const char *endpoint, struct ra_ipmi_wire **ret_wire, stru
 
 /* Where FreeIPMI finds the BMC through the wire: "127.0.0.1:40123". */
 const char *ra_ipmi_wire_address(const struct ra_ipmi_wire *wire);
+
+/*
+ * The GUID of the managed system from the BMC's RAKP message 2 (13.21); unknown if none has passed.
+ * Once FreeIPMI has opened the session it is authenticated: the message's key exchange code covers
+ * it. IPMI 1.5 has no such message.
+ */
+struct ra_ipmi_guid ra_ipmi_wire_guid(struct ra_ipmi_wire *wire);
 
 /* NULL is allowed. */
 void ra_ipmi_wire_close(struct ra_ipmi_wire *wire);
@@ -40,6 +48,7 @@ struct ra_ipmi_wire_memory {
     int request_tag;             /* of a message that opens a session, else -1 */
     bool answered;               /* that message has had its answer */
     unsigned char console_id[4]; /* the session id that FreeIPMI chose for its side */
+    struct ra_ipmi_guid guid;    /* of the last RAKP message 2 that was passed on */
 };
 void ra_ipmi_wire_note_request(struct ra_ipmi_wire_memory *memory, const unsigned char *request,
                                size_t request_bytes);

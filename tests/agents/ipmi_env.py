@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A BMC for tests: the real ipmi_sim, with a chassis whose power is a file.
 
-Each Bmc has a port, a directory and a chassis program of its own, so tests do not see each other.
+Each Bmc has a port, a directory, a GUID and a chassis program of its own, so tests do not see each
+other.
 """
 
 import os
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 
 import pytest
@@ -33,7 +35,7 @@ set_working_mc 0x20
     allowed_auths_user none md2 md5 straight
     allowed_auths_operator none md2 md5 straight
     allowed_auths_admin none md2 md5 straight
-    guid a123456789abcdefa123456789abcdef
+    guid {guid}
 {bmc_key}  endlan
   chassis_control "{chassis}"
   {sol}
@@ -96,15 +98,16 @@ class Bmc:
     """ipmi_sim, running. Use as a context manager."""
 
     def __init__(self, directory, power=1, address="127.0.0.1", port=None, k_g=None,
-                 password=PASSWORD, sol=""):
+                 password=PASSWORD, sol="", guid=None):
         self.directory = Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.address = address
         self.port = port or free_port()
+        self.guid = guid or uuid.uuid4().hex
         self.process = None
         self.write("power", power)
         self.write("lan.conf", LAN_CONF.format(
-            address=address, port=self.port, chassis=self.directory / "chassis", user=USER,
+            address=address, port=self.port, guid=self.guid, chassis=self.directory / "chassis", user=USER,
             password=password, sol=sol, bmc_key=f'    bmc_key "{k_g}"\n' if k_g else ""))
         self.write("bmc.emu", BMC_EMU)
         self.write("chassis", CHASSIS)
@@ -180,6 +183,8 @@ class Bmc:
 
 @pytest.fixture
 def bmc(tmp_path):
+    for state in Path("/run/native-agents").glob("ipmi*"):
+        state.unlink()  # of another BMC that had this port
     with Bmc(tmp_path / "bmc") as running:
         yield running
 

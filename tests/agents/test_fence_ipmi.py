@@ -293,7 +293,8 @@ class TestAddresses:
                 assert bmc.power == "0"
 
     def test_an_address_that_refuses_does_not_speak_for_the_other(self, bmc, tmp_path):
-        with Bmc(tmp_path / "other", address="127.0.0.9", port=bmc.port,
+        """One BMC, by its GUID, that has different users on its two channels."""
+        with Bmc(tmp_path / "other", address="127.0.0.9", port=bmc.port, guid=bmc.guid,
                  password="another") as other, \
              Relay((bmc.address, bmc.port), Faults(delay_s=0.02), ("127.0.0.10", bmc.port)):
             outcome = fence(bmc.login(ipaddr="127.0.0.9,127.0.0.10"), "off")

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from configobj import ConfigObj
 from conftest import run_fence, wait_until
-from ipmi_env import (AGENT, OFF, PASSWORD, SUCCESS, USER, Bmc, assert_failure, assert_success, bmc,  # noqa: F401
-                      fence)
+from ipmi_env import (AGENT, OFF, PASSWORD, SUCCESS, USER, Bmc, assert_failure, assert_success,  # noqa: F401
+                      bmc, fence)
 
 
 class TestClaims:
@@ -41,6 +41,158 @@ class TestClaims:
             assert_success(fence(request, "on", plug="n1,n2"))
             assert (bmc.power, second.power) == ("1", "1")
             assert_success(fence(request, "monitor"))
+
+
+@pytest.fixture
+def pair(bmc, tmp_path):
+    with Bmc(tmp_path / "second", port=bmc.port, address="127.0.0.2") as second:
+        yield bmc, second
+
+
+class TestWhichNode:
+    """What is asked for one node is never done to another, or told of it."""
+
+    @staticmethod
+    def request(pair, **more):
+        return pair[0].login(ipaddr=None, ip=f"n1={pair[0].address};n2={pair[1].address}", **more)
+
+    @pytest.mark.parametrize("action", ["off", "reboot", "on", "status", "diag"])
+    @pytest.mark.parametrize("node", ["n2", "N2"])
+    def test_a_static_plug_is_not_the_node_that_is_to_be_fenced(self, pair, action, node):
+        assert_failure(fence(self.request(pair, plug="n1", nodename=node), action),
+                       f"'{node}'", "'n1'", "plug", "remove")
+        assert [bmc.commands() for bmc in pair] == [[], []]
+
+    @pytest.mark.parametrize("action", ["monitor", "list", "list-status"])
+    def test_what_speaks_for_the_device_does_not_care(self, pair, action):
+        assert fence(self.request(pair, plug="n1", nodename="n2"), action).rc == SUCCESS
+
+    @pytest.mark.parametrize("plug", ["n1", "n1,n2"])
+    def test_a_static_plug_is_told_of_when_the_device_is_checked(self, pair, plug):
+        """With pcmk_host_map=node1:n1;node2:n2 nothing in a request would betray it later."""
+        assert_failure(fence(self.request(pair, plug=plug), "validate-all"), f"'{plug}'", "remove plug",
+                       "pcmk_host_map")
+        outcome = fence(self.request(pair, plug=plug), "monitor")
+        assert outcome.rc == SUCCESS
+        (line,) = outcome.err.splitlines()
+        assert line.startswith("WARNING: ") and "remove plug" in line
+
+    @pytest.mark.parametrize("ip, plug", [("n1={0};n2={1}", None), ("n1={0};n2={1}", "dynamic"),
+                                          ("n1={0}", "n1"), ("{0}", "n1")])
+    def test_nor_is_anything_told_without_one(self, pair, ip, plug):
+        request = pair[0].login(ipaddr=None, ip=ip.format(*(bmc.address for bmc in pair)), plug=plug)
+        assert_success(fence(request, "validate-all"))
+        assert_success(fence(request, "monitor"))
+
+    def test_the_same_name_in_another_case_is_the_same_node(self, pair):
+        assert_success(fence(self.request(pair, plug="n2", nodename="N2"), "off"))
+        assert_success(fence(self.request(pair, plug="N1", nodename="n1"), "off"))
+        assert [bmc.power for bmc in pair] == ["0", "0"]
+
+    @pytest.mark.parametrize("action", ["off", "reboot", "on", "status", "diag"])
+    @pytest.mark.parametrize("node", ["n1", "n2"])
+    def test_several_plugs_are_not_one_of_their_nodes(self, pair, action, node):
+        assert_failure(fence(self.request(pair, plug="n1, n2", nodename=node), action), f"'{node}'",
+                       "'n1, n2'", "remove")
+        assert [bmc.commands() for bmc in pair] == [[], []]
+
+    @pytest.mark.parametrize("node", ["n1", None])
+    def test_several_plugs_are_the_power_supplies_of_a_node(self, pair, node):
+        request = pair[0].login(ipaddr=None, ip=f"n1-a={pair[0].address};n1-b={pair[1].address}",
+                                nodename=node)
+        assert_success(fence(request, "off", plug="n1-a,n1-b"))
+        assert [bmc.power for bmc in pair] == ["0", "0"]
+
+    def test_a_name_that_the_map_does_not_have_is_the_fencers_business(self, pair):
+        """With pcmk_host_map=node1:n1 the request is nodename=node1, plug=n1."""
+        assert_success(fence(self.request(pair, plug="n1", nodename="node1"), "off"))
+        assert [bmc.power for bmc in pair] == ["0", "1"]
+
+    def test_a_node_without_a_plug_is_not_guessed(self, pair):
+        assert_failure(fence(self.request(pair, nodename="n2"), "off"), "no plug is named")
+        assert_success(fence(self.request(pair, plug="n2"), "off"))
+        assert [bmc.power for bmc in pair] == ["1", "0"]
+
+    def test_a_static_plug_is_listed_alone_and_every_bmc_monitored(self, pair):
+        request = self.request(pair, plug="n1")
+        assert fence(request, "list").out == "n1,\n"
+        assert fence(request, "list-status").out == "n1,,ON\n"
+        assert fence(self.request(pair, plug="dynamic"), "list").out == "n1,\nn2,\n"
+        assert fence(request, "monitor").rc == SUCCESS
+        pair[1].stop()
+        request = self.request(pair)
+        assert_failure(fence(request, "monitor"), "n2: ", "refused the connection")
+
+    @pytest.mark.parametrize("ip, part", [
+        ("n1={0};n2={1};n1={1}", "'n1' twice"),
+        ("n1={0};N1={1}", "'N1' twice"),
+        ("n1={0};n2={0}", "'n1' and 'n2' the same BMC"),
+        ("n1={0},n2={1}", "semicolon"),
+    ])
+    @pytest.mark.parametrize("action", ["off", "status", "monitor", "list", "list-status",
+                                        "validate-all"])
+    def test_a_map_that_leaves_a_doubt(self, pair, ip, part, action):
+        request = pair[0].login(ipaddr=None, ip=ip.format(*(bmc.address for bmc in pair)))
+        assert_failure(fence(request, action, plug="n1"), part)
+        assert [bmc.commands() for bmc in pair] == [[], []]
+
+    @pytest.mark.parametrize("wrong, part", [
+        ("n2={0};n1={0}", "the same BMC"),
+        ("n1={0};n1={1}", "'n1' twice"),
+        ("n1", "not of the form"),
+        ("=", "not of the form"),
+        ("n1 n2={0}", "not of the form"),
+        ("n1={0},n2={0}", "semicolon"),
+    ])
+    def test_one_wrong_entry_leaves_the_other_nodes_alone(self, pair, wrong, part):
+        wrong = wrong.format("127.0.0.8", "127.0.0.9")
+        request = pair[0].login(ipaddr=None, ip=f"{wrong};n3={pair[1].address}")
+        for action in ("monitor", "validate-all"):
+            assert_failure(fence(request, action), part)
+        assert fence(request, "list").out == "n3,\n"
+        assert_success(fence(request, "status", plug="n3", nodename="n3"))
+        assert_success(fence(request, "off", plug="n3", nodename="n3"), "Success: Powered OFF")
+        assert fence(request, "off", plug="n1", nodename="n1").rc != SUCCESS
+        assert (pair[0].changes(), pair[1].changes()) == ([], ["set power 0"])
+
+    @pytest.mark.parametrize("names", [("n1", "n1.example"), ("N1.example", "n1"), ("n1", "N1")])
+    def test_an_entry_that_is_there_twice(self, pair, names):
+        """Not as it should be, but what it says is without doubt."""
+        request = pair[0].login(ipaddr=None, ip=";".join(f"{name}={pair[0].address}" for name in names))
+        for action in ("monitor", "validate-all"):
+            assert fence(request, action).rc != SUCCESS
+        for name in names:
+            assert_success(fence(request, "off", plug=name, nodename=name))
+            pair[0].write("power", 1)
+        assert fence(request, "list").out == "".join(f"{name},\n" for name in names)
+
+    @pytest.mark.parametrize("names", [("n1", "n2"), ("n1", "n10"), ("n1.a", "n1.b"), ("1", "2")])
+    @pytest.mark.parametrize("node", [True, False])
+    def test_two_nodes_never_have_one_bmc(self, pair, names, node):
+        request = pair[0].login(ipaddr=None, ip=";".join(f"{name}={pair[0].address}" for name in names))
+        for name in names:
+            assert_failure(fence(request, "off", plug=name, nodename=name if node else "other"),
+                           "the same BMC")
+        assert_failure(fence(request, "list"), "the same BMC")
+        assert pair[0].commands() == []
+
+    def test_the_time_is_that_of_the_plugs_that_are_named(self):
+        request = {"ip": "n1=127.0.0.8;n2=127.0.0.9;n3=127.0.0.10", "password_script": "sleep 60",
+                   "login_timeout": 1, "shell_timeout": 1, "power_timeout": 1}
+        outcome = fence(request, "off", plug="n1")
+        assert outcome.rc != SUCCESS
+        assert outcome.seconds < 6
+
+    def test_blanks_in_a_map(self, pair):
+        request = pair[0].login(ipaddr=None, ip=f" n1 = {pair[0].address} ; n2={pair[1].address} ;")
+        assert_success(fence(request, "off", plug="n1"))
+        assert fence(request, "list").out == "n1,\nn2,\n"
+        assert [bmc.power for bmc in pair] == ["0", "1"]
+
+    def test_a_map_and_port_as_ip_contradict_each_other(self, pair):
+        assert_failure(fence(self.request(pair, plug=pair[0].address, port_as_ip=1), "off"),
+                       "port_as_ip", "remove one")
+        assert [bmc.commands() for bmc in pair] == [[], []]
 
 
 class TestFencer:
@@ -122,6 +274,32 @@ class TestFencer:
             assert self.admin("-F", "node1").returncode == 0
             assert (bmc.power, second.power) == ("0", "1")
             assert self.admin("-D", "hosts").returncode == 0
+
+    def test_a_static_plug_fences_no_other_node_of_the_map(self, fencer, pair):
+        bmc, second = pair
+        ip = f"node1={bmc.address};node2={second.address}"
+        self.register(bmc, "static", ip=ip, plug="node1")
+        assert self.fencers_of("node1") == {"static"}
+        assert self.fencers_of("node2") == set()
+        assert self.admin("-F", "node2", "-t", "5").returncode != 0
+        assert (bmc.power, second.power) == ("1", "1")
+        assert self.admin("-F", "NODE1").returncode == 0
+        assert (bmc.power, second.power) == ("0", "1")
+        assert self.admin("-D", "static").returncode == 0
+
+    @pytest.mark.parametrize("check", [{"pcmk_host_list": "node1 node2"},
+                                       {"pcmk_host_check": "status"},
+                                       {"pcmk_host_check": "none"}], ids=["list", "status", "none"])
+    def test_a_static_plug_refuses_for_another_node_whoever_claims_it(self, fencer, pair, check):
+        bmc, second = pair
+        self.register(bmc, "claims", ip=f"node1={bmc.address};node2={second.address}",
+                      plug="node1", **check)
+        assert self.admin("-F", "node2", "-t", "5").returncode != 0
+        assert (bmc.power, second.power) == ("1", "1")
+        assert bmc.changes() + second.changes() == []
+        assert self.admin("-F", "node1").returncode == 0
+        assert (bmc.power, second.power) == ("0", "1")
+        assert self.admin("-D", "claims").returncode == 0
 
     def test_a_failure_is_in_the_log_with_its_reason(self, fencer, bmc):
         """Pacemaker 2.1.5 takes exit reasons from OCF agents only; of ours it logs every line."""

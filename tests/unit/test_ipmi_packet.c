@@ -111,6 +111,46 @@ static void capabilities_of_an_ipmi_1_5_bmc(void **state)
     assert_false(capabilities.auth_none || capabilities.auth_md2);
 }
 
+/* Get System GUID has no data; the answer of ipmi_sim, captured on a wire. */
+static const unsigned char guid_on_wire[] = {
+    0x06, 0x00, 0xff, 0x07, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
+    0x18, 0x81, 0x1c, 0x63, 0x20, 0x04, 0x37, 0x00, 0xa1, 0x23, 0x45, 0x67, 0x89,
+    0xab, 0xcd, 0xef, 0xa1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0xe5,
+};
+
+static void a_guid_is_asked_for_and_read(void **state)
+{
+    const unsigned char question[] = { 0x20, 0x18, 0xc8, 0x81, 0x04, 0x37, 0x44 };
+    unsigned char packet[RA_IPMI_PACKET_MOST_BYTES];
+    size_t length =
+        ra_ipmi_packet_request(packet, RA_IPMI_NET_FN_APP, RA_IPMI_GET_SYSTEM_GUID, 1, NULL, 0);
+    struct ra_ipmi_reply reply;
+    struct ra_ipmi_guid guid;
+
+    (void)state;
+    assert_int_equal(length, 14 + sizeof(question));
+    assert_int_equal(packet[13], sizeof(question));
+    assert_memory_equal(packet + 14, question, sizeof(question));
+    assert_true(ra_ipmi_packet_parse(guid_on_wire, sizeof(guid_on_wire), &reply));
+    assert_int_equal(reply.command, RA_IPMI_GET_SYSTEM_GUID);
+    assert_true(ra_ipmi_packet_guid(&reply, &guid));
+    assert_memory_equal(guid.bytes, guid_on_wire + 21, sizeof(guid.bytes));
+}
+
+static void a_guid_needs_a_success_and_its_whole_length(void **state)
+{
+    struct ra_ipmi_reply reply = { .data = guid_on_wire + 21, .data_bytes = RA_IPMI_GUID_BYTES };
+    struct ra_ipmi_guid guid = { { 7 } };
+
+    (void)state;
+    reply.completion_code = 0xc1;
+    assert_false(ra_ipmi_packet_guid(&reply, &guid));
+    reply.completion_code = 0;
+    reply.data_bytes--;
+    assert_false(ra_ipmi_packet_guid(&reply, &guid));
+    assert_int_equal(guid.bytes[0], 7);
+}
+
 static void capabilities_need_a_success(void **state)
 {
     const unsigned char data[] = { 0x01, 0x97, 0x25, 0x02 };
@@ -138,6 +178,8 @@ int main(void)
         cmocka_unit_test(the_manufacturer_is_read),
         cmocka_unit_test(capabilities_of_an_ipmi_1_5_bmc),
         cmocka_unit_test(capabilities_need_a_success),
+        cmocka_unit_test(a_guid_is_asked_for_and_read),
+        cmocka_unit_test(a_guid_needs_a_success_and_its_whole_length),
     };
 
     return cmocka_run_group_tests_name("ipmi_packet", tests, NULL, NULL);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The logic of power.c and target.c against a chassis made of variables, for what a BMC does too
- * rarely to wait for.
+ * The logic of power.c, plugs.c and target.c against a chassis made of variables, for what a BMC
+ * does too rarely to wait for.
  */
 #include "unit.h"
 
+#include "../../fence/plugs.h"
 #include "../../fence/power.h"
 #include "../../fence/target.h"
 #include "base/text.h"
@@ -250,6 +251,15 @@ static void assert_no_target(const struct ipmi_config *config, const char *plug,
     assert_contains(err.text, part);
 }
 
+static void assert_wrong_map(const struct ipmi_config *config, const char *part)
+{
+    struct ra_error err;
+
+    assert_int_equal(plugs_check(config, &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_CONFIG);
+    assert_contains(err.text, part);
+}
+
 static void addresses_of_one_bmc(void **state)
 {
     struct ipmi_config config = config_of("192.0.2.1,198.51.100.1");
@@ -262,7 +272,7 @@ static void addresses_of_one_bmc(void **state)
 static void a_map_knows_its_plugs_and_no_others(void **state)
 {
     struct ipmi_config config = config_of(" n1=192.0.2.1,198.51.100.1 ;n2 = [2001:db8::2];n10=x");
-    char **plugs = target_known_plugs(&config);
+    char **plugs = plugs_known(&config);
 
     (void)state;
     assert_string_equal(plugs[0], "n1");
@@ -280,10 +290,133 @@ static void a_map_knows_its_plugs_and_no_others(void **state)
 
 static void a_broken_map_is_refused(void **state)
 {
-    struct ipmi_config config = config_of("n1=192.0.2.1;192.0.2.2");
+    static const struct {
+        const char *ip, *part;
+    } rows[] = {
+        { "n1=192.0.2.1;192.0.2.2", "'192.0.2.2' is not of the form plug=address" },
+        { "n1=192.0.2.1;=192.0.2.2", "'=192.0.2.2'" },
+        { "n1=192.0.2.1;n2=", "'n2='" },
+        { "n1=192.0.2.1;n 2=192.0.2.2", "'n 2=192.0.2.2'" },
+        { "n1=192.0.2.1;n2,n3=192.0.2.2", "'n2,n3=192.0.2.2'" },
+        { "n1=192.0.2.1,n2=192.0.2.2", "put a semicolon between" },
+        { "n1=192.0.2.1 n2=192.0.2.2", "put a semicolon between" },
+    };
 
     (void)state;
-    assert_no_target(&config, "n2", "plug=address");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ipmi_config config = config_of(rows[i].ip);
+
+        assert_wrong_map(&config, rows[i].part);
+    }
+}
+
+static void a_wrong_entry_is_its_own_plugs_business(void **state)
+{
+    struct ipmi_config config = config_of("n1=192.0.2.1;n2=;192.0.2.3;n4=192.0.2.4,n5=192.0.2.5;"
+                                          "n6=192.0.2.6;n7=192.0.2.6;n8=192.0.2.8;n8.a=192.0.2.8");
+
+    (void)state;
+    assert_addresses(&config, "n1", "192.0.2.1");
+    assert_addresses(&config, "n8", "192.0.2.8");
+    assert_addresses(&config, "n8.a", "192.0.2.8");
+    assert_no_target(&config, "n2", "'n2='");
+    assert_no_target(&config, "n4", "put a semicolon between");
+    assert_no_target(&config, "n5", "'n5'");
+    assert_no_target(&config, "n6", "the same BMC");
+    assert_no_target(&config, "n7", "the same BMC");
+}
+
+static void a_plug_has_one_entry_and_a_bmc_of_its_own(void **state)
+{
+    static const struct {
+        const char *ip, *part;
+    } rows[] = {
+        { "n1=192.0.2.1;n2=192.0.2.2;n1=192.0.2.3", "'n1' twice" },
+        { "n1=192.0.2.1;N1=192.0.2.3", "'N1' twice" },
+        { "n1=192.0.2.1;n2=192.0.2.1", "'n1' and 'n2' the same BMC, 192.0.2.1" },
+        { "n1=192.0.2.1,198.51.100.1;n2=192.0.2.2 198.51.100.1", "the same BMC, 198.51.100.1" },
+        { "n1=bmc-1;n2=BMC-1", "the same BMC" },
+        { "n1=[2001:db8::1];n2=2001:DB8::1", "the same BMC" },
+    };
+    struct ipmi_config twice = config_of("n1=192.0.2.1,192.0.2.2; n1 =192.0.2.2,192.0.2.1");
+    struct ipmi_config twice_in_one = config_of("n1=192.0.2.1,192.0.2.1;n2=192.0.2.10");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ipmi_config config = config_of(rows[i].ip);
+
+        assert_no_target(&config, "n1", rows[i].part);
+        assert_wrong_map(&config, rows[i].part);
+    }
+    assert_addresses(&twice, "n1", "192.0.2.1,192.0.2.2");
+    assert_wrong_map(&twice, "'n1' twice");
+    assert_addresses(&twice_in_one, "n1", "192.0.2.1,192.0.2.1");
+}
+
+static void names_are_compared_without_case(void **state)
+{
+    struct ipmi_config config = config_of("Node1=192.0.2.1;node2=192.0.2.2");
+
+    (void)state;
+    assert_addresses(&config, "nODE1", "192.0.2.1");
+    config.plug = "NODE1";
+    assert_int_equal(plugs_check(&config, NULL), 0);
+    assert_int_equal(plugs_check_node(&config, "node1", NULL), 0);
+    assert_int_equal(plugs_check_node(&config, "NODE2", NULL), -1);
+}
+
+static void assert_list(char **list, const char *a, const char *b)
+{
+    const char *const expected[] = { a, b, NULL };
+    size_t i = 0;
+
+    for (; expected[i] != NULL; i++)
+        assert_string_equal(list[i], expected[i]);
+    assert_null(list[i]);
+    ra_text_list_free(list);
+}
+
+static void a_static_plug_is_all_that_is_claimed(void **state)
+{
+    struct ipmi_config config = config_of("n1=192.0.2.1;n2=192.0.2.2");
+
+    (void)state;
+    assert_list(plugs_claimed(&config), "n1", "n2");
+    config.plug = " n2 ";
+    assert_list(plugs_claimed(&config), "n2", NULL);
+    assert_list(plugs_known(&config), "n1", "n2");
+    /* Pacemaker's word for "none is set". */
+    config.plug = "dynamic";
+    assert_list(plugs_requested(&config), NULL, NULL);
+    assert_list(plugs_claimed(&config), "n1", "n2");
+    config.plug = " n1, n2 ,,";
+    assert_list(plugs_requested(&config), "n1", "n2");
+    config.plug = "n1,n3";
+    assert_no_target(&config, "n1", "does not name the plug 'n3'");
+}
+
+static void what_is_asked_for_one_node_is_not_done_to_another(void **state)
+{
+    struct ipmi_config config = config_of("n1=192.0.2.1;n2=192.0.2.2;n3=192.0.2.3");
+    struct ra_error err;
+
+    (void)state;
+    config.plug = "n1";
+    assert_int_equal(plugs_check_node(&config, "n1", NULL), 0);
+    assert_int_equal(plugs_check_node(&config, "", NULL), 0);
+    /* pcmk_host_map gave the plug: the node has a name that the map does not know. */
+    assert_int_equal(plugs_check_node(&config, "node1", NULL), 0);
+    assert_int_equal(plugs_check_node(&config, "n2", &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_CONFIG);
+    assert_contains(err.text, "node 'n2'");
+    assert_contains(err.text, "plug is 'n1'");
+    assert_contains(err.text, "remove plug");
+    config.plug = "n1,n2";
+    assert_int_equal(plugs_check_node(&config, "n2", NULL), -1);
+    assert_int_equal(plugs_check_node(&config, "n3", NULL), -1);
+    assert_int_equal(plugs_check_node(&config, "node1", NULL), 0);
+    config.ip = "192.0.2.1";
+    assert_int_equal(plugs_check_node(&config, "n3", NULL), 0);
 }
 
 static void port_as_ip_takes_the_plug(void **state)
@@ -294,6 +427,10 @@ static void port_as_ip_takes_the_plug(void **state)
     config.port_as_ip = true;
     assert_addresses(&config, "192.0.2.7", "192.0.2.7");
     assert_no_target(&config, "", "set ip");
+    config.ip = "192.0.2.1";
+    assert_addresses(&config, "192.0.2.7", "192.0.2.7");
+    config.ip = "n1=192.0.2.1";
+    assert_no_target(&config, "192.0.2.7", "port_as_ip");
 }
 
 int main(void)
@@ -312,6 +449,11 @@ int main(void)
         cmocka_unit_test(addresses_of_one_bmc),
         cmocka_unit_test(a_map_knows_its_plugs_and_no_others),
         cmocka_unit_test(a_broken_map_is_refused),
+        cmocka_unit_test(a_wrong_entry_is_its_own_plugs_business),
+        cmocka_unit_test(a_plug_has_one_entry_and_a_bmc_of_its_own),
+        cmocka_unit_test(names_are_compared_without_case),
+        cmocka_unit_test(a_static_plug_is_all_that_is_claimed),
+        cmocka_unit_test(what_is_asked_for_one_node_is_not_done_to_another),
         cmocka_unit_test(port_as_ip_takes_the_plug),
     };
 

@@ -121,6 +121,63 @@ static void a_refusal_passes_with_any_session(void **state)
     assert_true(passes(refusal));
 }
 
+/* RAKP message 2 of ipmi_sim, captured on a wire; cipher suite 3. */
+static const unsigned char rakp_2_on_wire[] = {
+    0x06, 0x00, 0xff, 0x07, 0x06, 0x13, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x3c, 0x00,
+    0x53, 0x00, 0x00, 0x00, 0x75, 0x00, 0xb5, 0x38, 0x92, 0x19, 0x4b, 0x49, 0x9a, 0x56, 0x30, 0xd7,
+    0xa1, 0x6a, 0x9d, 0xf8, 0x3c, 0x78, 0x9d, 0xf4, 0xa1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef,
+    0xa1, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef, 0x43, 0x48, 0x0f, 0xad, 0x3a, 0xa5, 0x83, 0xda,
+    0xcd, 0x2d, 0xc5, 0xeb, 0xb0, 0x73, 0x1b, 0xcf, 0xb1, 0x1c, 0xd7, 0x66,
+};
+
+/* The step before it, so that the memory knows the console's session id and the tag. */
+static void ask_for_rakp_2(void)
+{
+    struct packet open = packet(OPEN, 0x52, 0, 0);
+
+    forget(NULL);
+    memcpy(open.bytes + 20, rakp_2_on_wire + 20, 4);
+    ra_ipmi_wire_note_request(&memory, open.bytes, sizeof(open.bytes));
+    ask(RAKP_1, 0x53);
+}
+
+static void the_guid_of_a_login_is_noted(void **state)
+{
+    (void)state;
+    ask_for_rakp_2();
+    assert_false(ra_ipmi_guid_is_known(&memory.guid));
+    assert_true(ra_ipmi_wire_passes(&memory, rakp_2_on_wire, sizeof(rakp_2_on_wire)));
+    assert_memory_equal(memory.guid.bytes, rakp_2_on_wire + 40, sizeof(memory.guid.bytes));
+}
+
+static void a_guid_that_is_cut_refused_or_foreign_is_not(void **state)
+{
+    unsigned char changed[sizeof(rakp_2_on_wire)];
+    const struct {
+        size_t at;
+        unsigned char byte;
+    } changes[] = { { 5, RAKP_3 + 1 }, { 6, 1 }, { 16, 0x52 }, { 17, 0x0d }, { 20, 'x' } };
+
+    (void)state;
+    for (size_t length = 0; length < 56; length++) {
+        ask_for_rakp_2();
+        (void)ra_ipmi_wire_passes(&memory, rakp_2_on_wire, length);
+        assert_false(ra_ipmi_guid_is_known(&memory.guid));
+    }
+    for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+        memcpy(changed, rakp_2_on_wire, sizeof(changed));
+        changed[changes[i].at] = changes[i].byte;
+        ask_for_rakp_2();
+        (void)ra_ipmi_wire_passes(&memory, changed, sizeof(changed));
+        assert_false(ra_ipmi_guid_is_known(&memory.guid));
+    }
+    /* One that nobody asked for. */
+    forget(NULL);
+    ask(IPMI, 0);
+    assert_false(ra_ipmi_wire_passes(&memory, rakp_2_on_wire, sizeof(rakp_2_on_wire)));
+    assert_false(ra_ipmi_guid_is_known(&memory.guid));
+}
+
 static void packets_cut_anywhere_do_no_harm(void **state)
 {
     struct packet whole = packet(OPENED, 1, 0, 'a');
@@ -196,6 +253,8 @@ int main(void)
         cmocka_unit_test_setup(a_late_answer_of_the_step_before_does_not_pass, forget),
         cmocka_unit_test_setup(an_answer_for_another_console_does_not_pass, forget),
         cmocka_unit_test_setup(a_refusal_passes_with_any_session, forget),
+        cmocka_unit_test_setup(the_guid_of_a_login_is_noted, forget),
+        cmocka_unit_test_setup(a_guid_that_is_cut_refused_or_foreign_is_not, forget),
         cmocka_unit_test_setup(packets_cut_anywhere_do_no_harm, forget),
         cmocka_unit_test_setup_teardown(what_the_node_says_is_kept_without_the_nuls, open_sink,
                                         close_sink),
