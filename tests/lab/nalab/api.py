@@ -24,6 +24,8 @@ from .waiting import Timeout, wait_until
 __all__ = ["CommandFailed", "Guest", "Lab", "LabError", "NodeDown", "Pinger", "Timeout", "wait_until"]
 
 LabError = supervisor.LabError
+# Longer than a node's self test.
+HEAL_S = 90
 
 
 class Lab:
@@ -95,15 +97,17 @@ class Lab:
         return self.inside.is_running(self.find(node))
 
     def crash(self, node):
-        """Stop NODE dead, as a failure of its board would: power stays on, nothing of it runs any more.
+        """Stop NODE dead, as a loss of its board's power would: silently, and its BMC has power all the same.
 
-        Returns the time (time.time()) of the crash.
+        Its port leaves the switch first. The kernel closes the sockets of the killed processes, and the peers must
+        not hear of it: a node without power says goodbye to nobody. Returns the time (time.time()) of the crash.
         """
         node = self.find(node)
         pid = self.inside.node_init(node)
         if pid is None:
             raise LabError(f"{node.name} is not running")
         moment = time.time()
+        self.inside.lab("ip", "link", "set", node.switch_port, "down")
         self.inside.lab("kill", f"-{int(signal.SIGKILL)}", pid)
         wait_until(lambda: self.inside.node_init(node) is None, 10, f"{node.name} to be gone", poll_s=0.02)
         return moment
@@ -141,8 +145,13 @@ class Lab:
             flag = self.inside.path(node.directory / "partitioned")
             if flag.exists():
                 flag.unlink()
-                if self.inside.node_init(node):
-                    self.inside.lab("bridge", "link", "set", "dev", node.switch_port, "state", "3")
+                # The kernel opens no port without a link: a node in its self test has none yet.
+                wait_until(lambda: not self.inside.node_init(node) or self._open_port(node), HEAL_S,
+                           f"the port of {node.name} to be open")
+
+    def _open_port(self, node):
+        command = ("bridge", "link", "set", "dev", node.switch_port, "state", "3")
+        return self.inside.lab(*command, check=False).returncode == 0
 
     # The cluster
 
@@ -215,13 +224,29 @@ class Lab:
         """Create a further guest on the platform and wait until it runs; number picks its address."""
         return add_guest(self, agents, name, number, priority, utilization)
 
+    def restart_volumes(self, options=cluster.POWER_LOSS_OPTIONS):
+        """Start the volumes anew with OPTIONS in place of the advised timeouts; guests are stopped for it."""
+        resources = ("xendata-clone", "xencfg-clone")
+        for resource in resources:
+            self.pcs("resource", "disable", resource)
+        wait_until(lambda: not self.where("xendata") and not self.where("xencfg"), 120, "the volumes to be unmounted")
+        cluster.restart_volumes(self.inside, self.any_node(), options)
+        for resource in reversed(resources):
+            self.pcs("resource", "enable", resource)
+        self.wait_whole()
+
+    def failures(self):
+        """What Pacemaker has noted of failed actions: (node, operation, status, reason)."""
+        return [(entry.get("node"), entry.get("op_key"), entry.get("exitstatus"), entry.get("exitreason"))
+                for entry in self.view().findall("failures/failure")]
+
     def delete_platform(self):
         """Undo create_platform()."""
         delete_platform(self)
 
-    def guest(self, name, number=0, options=""):
+    def guest(self, name, number=0, options="", shareable=True):
         """A test guest of that name; number picks its address."""
-        return Guest(self, name, number, options)
+        return Guest(self, name, number, options, shareable)
 
     def ping(self, address, interval_s=0.1):
         """An outside pinger of ADDRESS, already running; see pinger.py."""

@@ -71,16 +71,16 @@ def failure(lab, node, crashed):
     """The Failure of NODE that began with its crash at time CRASHED."""
     node = lab.find(node)
 
-    def first(path, text):
+    def first(path, pattern):
         return next((when for name, when, line in lines(lab, path, crashed)
-                     if name != node.name and text in line), None)
+                     if name != node.name and re.search(pattern, line)), None)
 
     off = [when for when, event in lab.bmc_events(node) if event == "power is off" and when >= crashed]
     return Failure(
         crashed,
-        first(COROSYNC_LOG, "[QUORUM] Sync left"),
-        first(PACEMAKER_LOG, f"Requesting fencing (reboot) of node {node.name}"),
+        first(COROSYNC_LOG, r"\[QUORUM\] Sync left"),
+        first(PACEMAKER_LOG, rf"Requesting fencing \((reboot|off)\) of node {node.name}"),
         min(off, default=None),
         next((when for name, when, line in lines(lab, PACEMAKER_LOG, crashed)
-              if name != node.name and f"Operation 'reboot' targeting {node.name}" in line and " OK" in line), None),
+              if name != node.name and re.search(rf"Operation '(reboot|off)' targeting {node.name}.* OK", line)), None),
     )

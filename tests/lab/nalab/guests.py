@@ -22,8 +22,8 @@ DISK_DIRECTORY = f"{plan.VOLUMES['glxendata']}/guests"
 class Guest:
     """One test guest; its files need not exist yet."""
 
-    def __init__(self, lab, name, number=0, options=""):
-        self.lab, self.name, self.options = lab, name, options
+    def __init__(self, lab, name, number=0, options="", shareable=True):
+        self.lab, self.name, self.options, self.shareable = lab, name, options, shareable
         self.address = plan.guest_address(number)
         self.mac = f"52:54:00:a2:16:{number:02x}"
         self.uuid = str(uuid.uuid5(uuid.NAMESPACE_DNS, f"{name}.{plan.DOMAIN}"))
@@ -36,7 +36,7 @@ class Guest:
         return template.substitute(
             name=self.name, uuid=self.uuid, mac=self.mac, disk=self.disk, options=self.options,
             address=f"{self.address}/{plan.PREFIX}", boot_directory=plan.GUEST_BOOT,
-            console=f"{plan.WITNESS}/{self.name}.log",
+            console=f"{plan.WITNESS}/{self.name}.log", sharing="<shareable/>" if self.shareable else "",
         )
 
     def install(self, node):

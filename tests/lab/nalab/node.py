@@ -29,6 +29,8 @@ def run(node):
     ip("link", "add", node.switch_port, "type", "veth", "peer", "name", uplink)
     ip("link", "set", node.switch_port, "master", "switch", "up")
     flood_for_guests(node.switch_port, [node.mac])
+    # For the chassis: what loses its power falls silent at once.
+    (node.directory / "port").write_text(f"{node.switch_port}\n")
     if (node.directory / "partitioned").exists():
         subprocess.run(["bridge", "link", "set", "dev", node.switch_port, "state", "0"], check=True)
     ns.unshare(ns.NEWPID)

@@ -88,10 +88,10 @@ class Story:
         self.lab.wait_idle()
 
     def crash_node(self):
-        """Stop the guest's node dead; returns the node's name."""
-        group, experiment = "node crashed", self.experiment
+        """Take the power of the guest's node away, silently; returns the node's name."""
+        group, experiment = "power lost", self.experiment
         node = experiment.home()
-        self.say(f"{node} crashes, {GUEST} with it")
+        self.say(f"{node} loses its power and {GUEST} with it; nobody is told")
         recovery, failure = experiment.crash_home()
         detection = self.span(group, "detection (corosync)", failure.crashed, failure.detected)
         self.span(group, "decision (pacemaker)", failure.detected, failure.fencing_requested)

@@ -6,7 +6,7 @@ from xml.sax.saxutils import escape
 WIDTH, LEFT, RIGHT = 1100, 250, 40
 ROW, BAR = 26, 16
 COLOURS = {
-    "platform": "#4e79a7", "live migration": "#59a14f", "guest killed": "#edc948", "node crashed": "#e15759",
+    "platform": "#4e79a7", "live migration": "#59a14f", "guest killed": "#edc948", "power lost": "#e15759",
     "node repaired": "#76b7b2", "moved back": "#59a14f",
 }
 OTHER = "#9c755f"

@@ -43,6 +43,8 @@ def test_t4_change_is_seen_after_the_attribute_timeout(experiment, lab):
 
 def test_t5_volume_goes_on_when_a_node_is_lost(experiment, lab):
     home, boots = experiment.home(), experiment.boots()
+    # A guest that was cut off the network with its node, in an earlier scenario, has met errors before it was fenced.
+    errors = experiment.sound().io_errors
     lost = experiment.other_node(home)
     witness = experiment.other_node(home, lost)
     put(lab, lost, "before", "before\n")
@@ -57,7 +59,7 @@ def test_t5_volume_goes_on_when_a_node_is_lost(experiment, lab):
     assert stalled < LONGEST_STALL_S
     assert experiment.home() == home and experiment.boots() == boots
     verdict = experiment.sound()
-    assert not verdict.io_errors
+    assert verdict.io_errors == errors
     # The lost node's replica catches up with what it missed: its own brick holds the file.
     lab.wait_whole()
     assert lab.sh(lost, "cat", "/bricks/glxendata/during").stdout == "during\n"
