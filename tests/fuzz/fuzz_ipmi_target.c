@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../fence/plugs.h"
-#include "../../fence/target.h"
+#include "../../fence/ipmi/plugs.h"
+#include "../../fence/ipmi/target.h"
 #include "base/text.h"
 #include "ipmi/workaround.h"
 

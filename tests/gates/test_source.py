@@ -140,7 +140,7 @@ def compile_flags():
 @pytest.mark.parametrize("room", ["lib/base", "lib/runtime", "lib/mount", "lib/gluster", "lib/virt",
                                   "lib/ipmi", "lib/cluster", "agents", "fence"])
 def test_clang_tidy(room, make_dir):
-    files = sorted((TREE / room).glob("*.c"))
+    files = sorted((TREE / room).rglob("*.c"))
     assert files, room
     flags = [*compile_flags(), f"-I{make_dir}", "-include", make_dir / "config.h",
              "-DRA_PKGLIBDIR=\"/usr/lib\""]

@@ -5,9 +5,9 @@
  */
 #include "unit.h"
 
-#include "../../fence/plugs.h"
-#include "../../fence/power.h"
-#include "../../fence/target.h"
+#include "../../fence/ipmi/plugs.h"
+#include "../../fence/ipmi/power.h"
+#include "../../fence/ipmi/target.h"
 #include "base/text.h"
 
 /* --- a chassis ---------------------------------------------------------------------------------*/
