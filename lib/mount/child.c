@@ -16,7 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
-#include "mount/proc.h"
+#include "base/proc.h"
 
 #define REAP_MS           200
 #define OUTPUT_MOST_BYTES 16384
@@ -130,9 +130,9 @@ static int open_process(pid_t pid)
 static int find_id(pid_t pid, struct ra_mount_child_id *ret_id, struct ra_error *err)
 {
     ra_auto_close int fd = open_process(pid);
-    struct ra_mount_proc_status status;
+    struct ra_proc_status status;
 
-    if (fd < 0 || !ra_mount_proc_status(fd, &status))
+    if (fd < 0 || !ra_proc_status(fd, &status))
         return ra_error_set(err, RA_ERROR_SYSTEM, "cannot read /proc/%d/stat", (int)pid);
     *ret_id = (struct ra_mount_child_id){ .pid = pid,
                                           .session = status.session,
@@ -142,7 +142,7 @@ static int find_id(pid_t pid, struct ra_mount_child_id *ret_id, struct ra_error 
 
 /* Is it the child itself, or, of its group, somebody who came later? */
 static bool is_member(const struct ra_mount_child_id *id, pid_t pid,
-                      const struct ra_mount_proc_status *status)
+                      const struct ra_proc_status *status)
 {
     if (pid == id->pid)
         return status->start_ticks == id->start_ticks;
@@ -154,12 +154,11 @@ static bool is_member(const struct ra_mount_child_id *id, pid_t pid,
 static int leader_runs(const struct ra_mount_child_id *id)
 {
     ra_auto_close int fd = open_process(id->pid);
-    struct ra_mount_proc_status status;
+    struct ra_proc_status status;
 
     if (fd < 0)
         return errno == ENOENT || errno == ESRCH ? 0 : -1;
-    return ra_mount_proc_status(fd, &status) && is_member(id, id->pid, &status) &&
-           !ra_mount_proc_has_ended(fd);
+    return ra_proc_status(fd, &status) && is_member(id, id->pid, &status) && !ra_proc_has_ended(fd);
 }
 
 pid_t ra_mount_child_running(const struct ra_mount_child_id *id)
@@ -174,14 +173,14 @@ pid_t ra_mount_child_running(const struct ra_mount_child_id *id)
     if (kill(-id->pid, 0) != 0 && errno == ESRCH)
         return 0;
     proc = opendir("/proc");
-    while (proc != NULL && (pid = ra_mount_proc_next(proc, &process_fd)) != 0) {
+    while (proc != NULL && (pid = ra_proc_next(proc, &process_fd)) != 0) {
         ra_auto_close int fd = process_fd;
-        struct ra_mount_proc_status status;
+        struct ra_proc_status status;
 
-        if (!ra_mount_proc_status(fd, &status))
+        if (!ra_proc_status(fd, &status))
             continue;
         found_group = found_group || status.group == id->pid;
-        if (is_member(id, pid, &status) && !ra_mount_proc_has_ended(fd))
+        if (is_member(id, pid, &status) && !ra_proc_has_ended(fd))
             return pid;
     }
     /* The kernel knows the group: if we have seen none of it, we have not seen everything. */
@@ -209,11 +208,11 @@ static bool extend_family(struct family *family)
     int process_fd = -1;
     pid_t pid;
 
-    while (proc != NULL && (pid = ra_mount_proc_next(proc, &process_fd)) != 0) {
+    while (proc != NULL && (pid = ra_proc_next(proc, &process_fd)) != 0) {
         ra_auto_close int fd = process_fd;
-        struct ra_mount_proc_status status;
+        struct ra_proc_status status;
 
-        if (family->count < FAMILY_MOST && ra_mount_proc_status(fd, &status) &&
+        if (family->count < FAMILY_MOST && ra_proc_status(fd, &status) &&
             is_in_family(family, status.parent) && !is_in_family(family, pid))
             family->pids[family->count++] = pid;
     }

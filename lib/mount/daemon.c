@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "mount/proc.h"
+#include "base/proc.h"
 
 #define ARGUMENTS_BYTES 8192
 
@@ -27,7 +27,7 @@ bool ra_mount_is_fuse(const struct ra_mount_entry *entry)
 static bool names_target(int process_fd, const char *target)
 {
     char arguments[ARGUMENTS_BYTES];
-    size_t length = ra_mount_proc_read(process_fd, "cmdline", arguments, sizeof(arguments));
+    size_t length = ra_proc_read(process_fd, "cmdline", arguments, sizeof(arguments));
 
     for (const char *argument = arguments; argument < arguments + length;
          argument += strlen(argument) + 1)
@@ -42,10 +42,10 @@ static bool names_target(int process_fd, const char *target)
  */
 static bool has_connection(int process_fd, const struct ra_mount_entry *entry, bool by_arguments)
 {
-    ra_auto_closedir DIR *fds = ra_mount_proc_opendir(process_fd, "fd");
+    ra_auto_closedir DIR *fds = ra_proc_opendir(process_fd, "fd");
     int fd;
 
-    while (fds != NULL && (fd = ra_mount_proc_next_fd(fds)) >= 0) {
+    while (fds != NULL && (fd = ra_proc_next_fd(fds)) >= 0) {
         char name[32], link[32];
         ssize_t length;
         int64_t connection;
@@ -58,7 +58,7 @@ static bool has_connection(int process_fd, const struct ra_mount_entry *entry, b
         if (strcmp(link, "/dev/fuse") != 0)
             continue;
         (void)snprintf(name, sizeof(name), "fdinfo/%d", fd);
-        connection = ra_mount_proc_number(process_fd, name, "fuse_connection");
+        connection = ra_proc_number(process_fd, name, "fuse_connection");
         if (connection >= 0 ? connection == (int64_t)minor(entry->devno) : by_arguments)
             return true;
     }
@@ -72,12 +72,12 @@ static bool find(const struct ra_mount_entry *entry, bool by_arguments,
     int process_fd = -1;
     pid_t pid;
 
-    while (proc != NULL && (pid = ra_mount_proc_next(proc, &process_fd)) != 0) {
+    while (proc != NULL && (pid = ra_proc_next(proc, &process_fd)) != 0) {
         ra_auto_close int fd = process_fd;
-        struct ra_mount_proc_status status;
+        struct ra_proc_status status;
 
         if ((by_arguments && !names_target(fd, entry->target)) ||
-            !has_connection(fd, entry, by_arguments) || !ra_mount_proc_status(fd, &status))
+            !has_connection(fd, entry, by_arguments) || !ra_proc_status(fd, &status))
             continue;
         ret_daemon->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
         if (ret_daemon->pidfd < 0 && errno == ESRCH)

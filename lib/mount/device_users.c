@@ -14,7 +14,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 #include "mount/holders.h"
-#include "mount/proc.h"
+#include "base/proc.h"
 #include "mount/release.h"
 #include "mount/table.h"
 
@@ -88,10 +88,10 @@ static void look_into_namespace(struct search *search, pid_t pid, int process_fd
 {
     ra_auto_free char *path = ra_text_format("/proc/%d/mountinfo", (int)pid);
     ra_auto_mount_table struct ra_mount_table *table = NULL;
-    struct ra_mount_proc_status status;
+    struct ra_proc_status status;
 
     if (!is_new_namespace(search, process_fd) || ra_mount_table_read(path, &table, NULL) != 0 ||
-        !ra_mount_proc_status(process_fd, &status))
+        !ra_proc_status(process_fd, &status))
         return;
     for (size_t i = 0; i < ra_mount_table_count(table); i++) {
         const struct ra_mount_entry *entry = ra_mount_table_at(table, i);
@@ -129,8 +129,8 @@ static bool has_file_on_device(const struct search *search, int process_fd,
             ra_text_join(holder->how, sizeof(holder->how), links[i], "", "");
             return true;
         }
-    fds = ra_mount_proc_opendir(process_fd, "fd");
-    while (fds != NULL && (fd = ra_mount_proc_next_fd(fds)) >= 0) {
+    fds = ra_proc_opendir(process_fd, "fd");
+    while (fds != NULL && (fd = ra_proc_next_fd(fds)) >= 0) {
         char link[32];
 
         (void)snprintf(link, sizeof(link), "fd/%d", fd);
@@ -147,10 +147,9 @@ static void look_at_process(struct search *search, pid_t pid, int process_fd)
     struct ra_mount_holder holder = { .pid = pid };
     struct ra_mount_holders *users = &search->users;
     struct ra_mount_holder *grown;
-    struct ra_mount_proc_status status;
+    struct ra_proc_status status;
 
-    if (!has_file_on_device(search, process_fd, &holder) ||
-        !ra_mount_proc_status(process_fd, &status))
+    if (!has_file_on_device(search, process_fd, &holder) || !ra_proc_status(process_fd, &status))
         return;
     ra_text_join(holder.name, sizeof(holder.name), status.name, "", "");
     grown = realloc(users->items, (users->count + 1) * sizeof(users->items[0]));
@@ -168,7 +167,7 @@ static void walk(struct search *search, struct ra_deadline deadline,
     pid_t pid;
 
     while (proc != NULL && !ra_deadline_expired(deadline) &&
-           (pid = ra_mount_proc_next(proc, &process_fd)) != 0) {
+           (pid = ra_proc_next(proc, &process_fd)) != 0) {
         ra_auto_close int fd = process_fd;
 
         look(search, pid, fd);

@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
-#include "mount/proc.h"
+#include "base/proc.h"
 
 #define ANCESTORS_MOST  64
 #define DESCRIBED_MOST  3
@@ -171,14 +171,14 @@ static bool link_leads_there(const struct search *search, const struct view *vie
 
 static bool has_file(const struct view *view, int process_fd, char *how, size_t how_bytes)
 {
-    ra_auto_closedir DIR *fds = ra_mount_proc_opendir(process_fd, "fdinfo");
+    ra_auto_closedir DIR *fds = ra_proc_opendir(process_fd, "fdinfo");
     int fd;
 
-    while (fds != NULL && (fd = ra_mount_proc_next_fd(fds)) >= 0) {
+    while (fds != NULL && (fd = ra_proc_next_fd(fds)) >= 0) {
         char name[32];
 
         (void)snprintf(name, sizeof(name), "fdinfo/%d", fd);
-        if (is_mount_id(view, ra_mount_proc_number(process_fd, name, "mnt_id"))) {
+        if (is_mount_id(view, ra_proc_number(process_fd, name, "mnt_id"))) {
             (void)snprintf(how, how_bytes, "file %d", fd);
             return true;
         }
@@ -206,7 +206,7 @@ static bool has_mapping(const struct search *search, const struct view *view, in
 
     if (text == NULL)
         abort();
-    if (ra_mount_proc_read(process_fd, "maps", text, TEXT_MOST_BYTES) == 0)
+    if (ra_proc_read(process_fd, "maps", text, TEXT_MOST_BYTES) == 0)
         return false;
     for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest))
         if (maps_line_leads_there(search, view, process_fd, line))
@@ -260,12 +260,12 @@ static void find_ancestors(struct search *search)
     while (pid > 0 && search->ancestor_count < ANCESTORS_MOST) {
         char path[32];
         ra_auto_close int fd = -1;
-        struct ra_mount_proc_status status;
+        struct ra_proc_status status;
 
         search->ancestors[search->ancestor_count++] = pid;
         (void)snprintf(path, sizeof(path), "/proc/%d", (int)pid);
         fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        pid = fd >= 0 && ra_mount_proc_status(fd, &status) ? status.parent : 0;
+        pid = fd >= 0 && ra_proc_status(fd, &status) ? status.parent : 0;
     }
 }
 
@@ -273,12 +273,12 @@ static void take_if_user(struct search *search, pid_t pid, int process_fd)
 {
     const struct view *view = view_of(search, process_fd, pid);
     struct ra_mount_holder holder = { .pid = pid };
-    struct ra_mount_proc_status status;
+    struct ra_proc_status status;
     struct ra_mount_holders *found = &search->found;
 
     if (view == NULL || view->copies == NULL ||
         !uses(search, view, process_fd, holder.how, sizeof(holder.how)) ||
-        !ra_mount_proc_status(process_fd, &status))
+        !ra_proc_status(process_fd, &status))
         return;
     holder.start_ticks = status.start_ticks;
     ra_text_join(holder.name, sizeof(holder.name), status.name, "", "");
@@ -297,7 +297,7 @@ static int walk(struct search *search, struct ra_deadline deadline, struct ra_er
 
     if (proc == NULL)
         return ra_error_set_errno(err, errno, "cannot open /proc");
-    while ((pid = ra_mount_proc_next(proc, &process_fd)) != 0) {
+    while ((pid = ra_proc_next(proc, &process_fd)) != 0) {
         ra_auto_close int fd = process_fd;
 
         if (ra_deadline_expired(deadline))
@@ -342,7 +342,7 @@ void ra_mount_holders_free(struct ra_mount_holders *holders)
 bool ra_mount_holders_signal(const struct ra_mount_holder *holder, int signal_number)
 {
     ra_auto_close int process_fd = -1;
-    struct ra_mount_proc_status status;
+    struct ra_proc_status status;
     char path[32];
 
     if (holder->is_protected)
@@ -353,7 +353,7 @@ bool ra_mount_holders_signal(const struct ra_mount_holder *holder, int signal_nu
      */
     (void)snprintf(path, sizeof(path), "/proc/%d", (int)holder->pid);
     process_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return process_fd >= 0 && ra_mount_proc_status(process_fd, &status) &&
+    return process_fd >= 0 && ra_proc_status(process_fd, &status) &&
            status.start_ticks == holder->start_ticks &&
            syscall(SYS_pidfd_send_signal, process_fd, signal_number, NULL, 0) == 0;
 }

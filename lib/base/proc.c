@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "mount/proc.h"
+#include "base/proc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,7 +27,7 @@ static int64_t next_number(DIR *directory, const char **ret_name)
     return -1;
 }
 
-pid_t ra_mount_proc_next(DIR *proc, int *ret_fd)
+pid_t ra_proc_next(DIR *proc, int *ret_fd)
 {
     const char *name;
     int64_t pid;
@@ -43,14 +43,14 @@ pid_t ra_mount_proc_next(DIR *proc, int *ret_fd)
     return 0;
 }
 
-int ra_mount_proc_next_fd(DIR *fds)
+int ra_proc_next_fd(DIR *fds)
 {
     const char *name;
 
     return (int)next_number(fds, &name);
 }
 
-DIR *ra_mount_proc_opendir(int process_fd, const char *name)
+DIR *ra_proc_opendir(int process_fd, const char *name)
 {
     ra_auto_close int fd = openat(process_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *directory = fd >= 0 ? fdopendir(fd) : NULL;
@@ -60,7 +60,7 @@ DIR *ra_mount_proc_opendir(int process_fd, const char *name)
     return directory;
 }
 
-size_t ra_mount_proc_read(int process_fd, const char *name, char *buffer, size_t size_bytes)
+size_t ra_proc_read(int process_fd, const char *name, char *buffer, size_t size_bytes)
 {
     ra_auto_close int fd = openat(process_fd, name, O_RDONLY | O_CLOEXEC);
     size_t used = 0;
@@ -76,14 +76,14 @@ size_t ra_mount_proc_read(int process_fd, const char *name, char *buffer, size_t
     return used;
 }
 
-bool ra_mount_proc_status(int process_fd, struct ra_mount_proc_status *ret_status)
+bool ra_proc_status(int process_fd, struct ra_proc_status *ret_status)
 {
     char text[1024];
     ra_auto_text_list char **fields = NULL;
     char *name, *name_end;
     int64_t parent, group, session, start;
 
-    if (ra_mount_proc_read(process_fd, "stat", text, sizeof(text)) == 0)
+    if (ra_proc_read(process_fd, "stat", text, sizeof(text)) == 0)
         return false;
     /* The name is between the first and the last parenthesis, and may hold any of them. */
     name = strchr(text, '(');
@@ -116,32 +116,32 @@ static bool is_dead(char state)
 }
 
 /* The first thread may be a zombie while others go on. */
-bool ra_mount_proc_has_ended(int process_fd)
+bool ra_proc_has_ended(int process_fd)
 {
-    ra_auto_closedir DIR *tasks = ra_mount_proc_opendir(process_fd, "task");
-    struct ra_mount_proc_status status;
+    ra_auto_closedir DIR *tasks = ra_proc_opendir(process_fd, "task");
+    struct ra_proc_status status;
     int thread_fd = -1;
 
-    if (!ra_mount_proc_status(process_fd, &status))
+    if (!ra_proc_status(process_fd, &status))
         return true;
     if (!is_dead(status.state))
         return false;
-    while (tasks != NULL && ra_mount_proc_next(tasks, &thread_fd) != 0) {
+    while (tasks != NULL && ra_proc_next(tasks, &thread_fd) != 0) {
         ra_auto_close int fd = thread_fd;
 
-        if (ra_mount_proc_status(fd, &status) && !is_dead(status.state))
+        if (ra_proc_status(fd, &status) && !is_dead(status.state))
             return false;
     }
     return true;
 }
 
-int64_t ra_mount_proc_number(int process_fd, const char *file, const char *name)
+int64_t ra_proc_number(int process_fd, const char *file, const char *name)
 {
     char text[2048];
     size_t length = strlen(name);
     int64_t number;
 
-    if (ra_mount_proc_read(process_fd, file, text, sizeof(text)) == 0)
+    if (ra_proc_read(process_fd, file, text, sizeof(text)) == 0)
         return -1;
     for (char *line = text; line != NULL && *line != '\0';) {
         char *end = strchr(line, '\n');
