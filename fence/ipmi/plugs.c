@@ -294,18 +294,29 @@ int plugs_check_static(const struct ipmi_config *config, struct ra_error *err)
                         config->plug);
 }
 
+/* True if the list has the host under another name than this: with a domain, or without. */
+static bool has_host(char **plugs, const char *name)
+{
+    for (; *plugs != NULL; plugs++)
+        if (is_same_host(*plugs, name))
+            return true;
+    return false;
+}
+
 int plugs_check_node(const struct ipmi_config *config, const char *node, struct ra_error *err)
 {
     ra_auto_text_list char **requested = plugs_requested(config);
     ra_auto_text_list char **known = NULL;
+    bool exactly;
 
     if (node[0] == '\0' || !ip_is_map(config))
         return 0;
     known = plugs_known(config);
-    if (!has(known, node))
+    exactly = has(known, node);
+    if (!exactly && !has_host(known, node))
         return 0; /* pcmk_host_map calls it something else, and only the fencer knows what */
     for (char **plug = requested; *plug != NULL; plug++)
-        if (strcasecmp(*plug, node) != 0)
+        if (exactly ? strcasecmp(*plug, node) != 0 : !is_same_host(*plug, node))
             return ra_error_set(err, RA_ERROR_CONFIG,
                                 "the request is about node '%.60s', for which ip has a BMC, but "
                                 "plug is '%.60s': remove plug from the device's parameters, for "

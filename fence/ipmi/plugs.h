@@ -41,7 +41,8 @@ int plugs_check_static(const struct ipmi_config *config, struct ra_error *err);
 
 /*
  * Check that what is asked for `node` ("": nobody said) is not about another node: CONFIG when the
- * map has a BMC for the node, and one of the plugs named is somebody else's.
+ * map has a BMC for the node, and one of the plugs named is somebody else's. A node that the map
+ * does not have by this name may be there with a domain, or without one.
  */
 int plugs_check_node(const struct ipmi_config *config, const char *node, struct ra_error *err);
 

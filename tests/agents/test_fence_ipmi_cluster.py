@@ -57,11 +57,23 @@ class TestWhichNode:
         return pair[0].login(ipaddr=None, ip=f"n1={pair[0].address};n2={pair[1].address}", **more)
 
     @pytest.mark.parametrize("action", ["off", "reboot", "on", "status", "diag"])
-    @pytest.mark.parametrize("node", ["n2", "N2"])
+    @pytest.mark.parametrize("node", ["n2", "N2", "n2.example.com", "N2.Example.com"])
     def test_a_static_plug_is_not_the_node_that_is_to_be_fenced(self, pair, action, node):
         assert_failure(fence(self.request(pair, plug="n1", nodename=node), action),
                        f"'{node}'", "'n1'", "plug", "remove")
         assert [bmc.commands() for bmc in pair] == [[], []]
+
+    @pytest.mark.parametrize("node", ["n2", "N2.example.com"])
+    def test_nor_is_it_where_the_map_has_names_with_a_domain(self, pair, node):
+        request = pair[0].login(ipaddr=None, ip=f"n1.example.com={pair[0].address};n2.example.com={pair[1].address}",
+                                plug="n1.example.com", nodename=node)
+        assert_failure(fence(request, "off"), f"'{node}'", "'n1.example.com'", "remove")
+        assert [bmc.commands() for bmc in pair] == [[], []]
+
+    @pytest.mark.parametrize("node, plug", [("n2.example.com", "n2"), ("N2.example.com", "n2")])
+    def test_a_host_is_the_same_with_and_without_its_domain(self, pair, node, plug):
+        assert_success(fence(self.request(pair, plug=plug, nodename=node), "off"), "Success: Powered OFF")
+        assert [bmc.power for bmc in pair] == ["1", "0"]
 
     @pytest.mark.parametrize("action", ["monitor", "list", "list-status"])
     def test_what_speaks_for_the_device_does_not_care(self, pair, action):
