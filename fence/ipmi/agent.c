@@ -6,6 +6,7 @@
  * an error, for then nobody knows whether the node still writes. A device knows the nodes that
  * its parameters name; it never claims another one (see the action list).
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -136,6 +137,7 @@ static const struct ra_param params[] = {
       RA_FIELD_STRING(struct ipmi_config, plug),
       .old_names = { "port" },
       .letter = 'n',
+      .rival_offset = offsetof(struct ipmi_config, other_plug),
       .shortdesc = "Name of the node, or its BMC's address together with port_as_ip",
       .longdesc =
           "Name of the node; it chooses the BMC where ip names several, and is the BMC's "

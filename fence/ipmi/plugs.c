@@ -79,14 +79,24 @@ static bool has(char **plugs, const char *name)
 
 /* --- which plugs -------------------------------------------------------------------------------*/
 
+static bool names_plugs(const char *plug)
+{
+    return !ra_text_is_empty(plug) && strcasecmp(plug, NO_STATIC_PLUG) != 0;
+}
+
+/* The value of plug, "" if none is named. */
+static const char *plug_text(const struct ipmi_config *config)
+{
+    if (names_plugs(config->plug))
+        return config->plug;
+    return names_plugs(config->other_plug) ? config->other_plug : "";
+}
+
 char **plugs_requested(const struct ipmi_config *config)
 {
-    const char *plug = config->plug;
     char **plugs;
 
-    if (plug == NULL || strcasecmp(plug, NO_STATIC_PLUG) == 0)
-        plug = "";
-    plugs = ra_text_split(plug, config->plug_separator);
+    plugs = ra_text_split(plug_text(config), config->plug_separator);
     trim_list(plugs);
     return plugs;
 }
@@ -291,7 +301,7 @@ int plugs_check_static(const struct ipmi_config *config, struct ra_error *err)
                         "ip has the BMCs of several plugs, and plug is '%.60s' in the parameters: "
                         "the fencer would send that whichever node it wants fenced; remove plug, "
                         "and where a node's plug is not its name, set pcmk_host_map",
-                        config->plug);
+                        plug_text(config));
 }
 
 /* True if the list has the host under another name than this: with a domain, or without. */
@@ -303,12 +313,39 @@ static bool has_host(char **plugs, const char *name)
     return false;
 }
 
+static bool is_node(const char *plug, const char *node)
+{
+    return strcasecmp(plug, node) == 0 || is_same_host(plug, node);
+}
+
+/*
+ * That the request does not name two plugs. Where the plug is the address, one of the two may be
+ * the node's own name: that is what the fencer adds for want of a pcmk_host_map.
+ */
+static int check_rivals(const struct ipmi_config *config, const char *node, struct ra_error *err)
+{
+    const char *plug = config->plug;
+    const char *other = config->other_plug;
+
+    if (!names_plugs(plug) || !names_plugs(other) || strcasecmp(plug, other) == 0 ||
+        (!ip_is_map(config) &&
+         (!config->port_as_ip || is_node(plug, node) || is_node(other, node))))
+        return 0;
+    return ra_error_set(err, RA_ERROR_CONFIG,
+                        "the request names two plugs, '%.60s' and '%.60s', as plug and as port: "
+                        "one stands in the device's parameters and the other is the fencer's; "
+                        "remove plug and port from the parameters",
+                        plug, other);
+}
+
 int plugs_check_node(const struct ipmi_config *config, const char *node, struct ra_error *err)
 {
     ra_auto_text_list char **requested = plugs_requested(config);
     ra_auto_text_list char **known = NULL;
     bool exactly;
 
+    if (check_rivals(config, node, err) != 0)
+        return -1;
     if (node[0] == '\0' || !ip_is_map(config))
         return 0;
     known = plugs_known(config);
@@ -321,7 +358,7 @@ int plugs_check_node(const struct ipmi_config *config, const char *node, struct 
                                 "the request is about node '%.60s', for which ip has a BMC, but "
                                 "plug is '%.60s': remove plug from the device's parameters, for "
                                 "the fencer sends it by itself, or correct pcmk_host_map",
-                                node, config->plug);
+                                node, plug_text(config));
     return 0;
 }
 

@@ -6,7 +6,9 @@
  *
  * The fencer sends the name of the node to be fenced as nodename. It sends it as plug too (or what
  * pcmk_host_map makes of it), unless plug stands in the device's parameters: then that is sent,
- * whichever node is to be fenced.
+ * whichever node is to be fenced. The fencer has one name for it, plug or port (its version or
+ * pcmk_host_argument says which); what stands in the parameters under the other name is sent as
+ * well.
  */
 #ifndef FENCE_PLUGS_H
 #define FENCE_PLUGS_H
@@ -42,7 +44,8 @@ int plugs_check_static(const struct ipmi_config *config, struct ra_error *err);
 /*
  * Check that what is asked for `node` ("": nobody said) is not about another node: CONFIG when the
  * map has a BMC for the node, and one of the plugs named is somebody else's. A node that the map
- * does not have by this name may be there with a domain, or without one.
+ * does not have by this name may be there with a domain, or without one. CONFIG also when plug
+ * and port name two where it matters which.
  */
 int plugs_check_node(const struct ipmi_config *config, const char *node, struct ra_error *err);
 

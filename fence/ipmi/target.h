@@ -20,6 +20,7 @@ struct ipmi_config {
     const char *ip;
     int64_t ipport;
     const char *plug;
+    const char *other_plug; /* by the parameter's other name, NULL: none (see plugs.h) */
     bool port_as_ip;
     const char *plug_separator;
 

@@ -38,8 +38,21 @@ static char *strip_value(char *text)
     return text;
 }
 
+/* `given_as`: the name by which the row was set before, NULL if it was not. */
+static void keep_rival(const struct ra_param *param, const char **given_as, const char *name,
+                       void *config)
+{
+    const char *const *value = (const void *)((const char *)config + param->offset);
+    const char **rival = (void *)((char *)config + param->rival_offset);
+
+    if (param->rival_offset != 0 && *given_as != NULL && strcmp(*given_as, name) != 0)
+        *rival = *value;
+    *given_as = name;
+}
+
+/* `given_as` has a place for each row of the table. */
 static int take_line(const struct ra_param_table *table, char *line, void *config,
-                     const char **ret_node, struct ra_error *err)
+                     const char **given_as, const char **ret_node, struct ra_error *err)
 {
     const struct ra_param *param;
     char *equals;
@@ -55,8 +68,10 @@ static int take_line(const struct ra_param_table *table, char *line, void *confi
         *equals = '\0';
     name = strip(line);
     param = ra_param_find(table, name);
-    if (param != NULL)
+    if (param != NULL) {
+        keep_rival(param, &given_as[param - table->rows], name, config);
         return ra_param_set(param, config, value, err);
+    }
     if (strcmp(name, "nodename") == 0)
         *ret_node = value;
     else
@@ -67,10 +82,13 @@ static int take_line(const struct ra_param_table *table, char *line, void *confi
 int ra_fence_input_lines(const struct ra_param_table *table, char *text, void *config,
                          const char **ret_node, struct ra_error *err)
 {
+    ra_auto_free const char **given_as = calloc(table->count, sizeof(*given_as));
     char *line;
 
+    if (given_as == NULL)
+        abort();
     while ((line = strsep(&text, "\n")) != NULL)
-        if (take_line(table, line, config, ret_node, err) != 0)
+        if (take_line(table, line, config, given_as, ret_node, err) != 0)
             return -1;
     return 0;
 }

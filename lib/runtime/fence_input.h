@@ -13,7 +13,8 @@
  * Parse key=value lines. `text` is cut up in place, and the config points into it. '-' and '_' are
  * alike in keys, the last value wins, white space and one pair of '"' around a value are stripped,
  * empty lines and lines starting with '#' are skipped. `nodename` goes to *ret_node; any other
- * unknown key is a warning, because a newer fencer may know more keys than we do.
+ * unknown key is a warning, because a newer fencer may know more keys than we do. A row with a
+ * rival_offset keeps there what it was set to by another of its names before.
  */
 int ra_fence_input_lines(const struct ra_param_table *table, char *text, void *config,
                          const char **ret_node, struct ra_error *err);

@@ -50,6 +50,12 @@ struct ra_param {
     /* Fence agents only. */
     const char *old_names[3]; /* older spellings, accepted and published as deprecated */
     char letter;              /* short option, 0 for none; a boolean's takes no argument */
+    /*
+     * Of a string, 0 for none: the offset of another `const char *` field, for what the request has
+     * under another of the row's names. The fencer sends its own word by one name and what stands
+     * in the device's parameters by another, in no order.
+     */
+    size_t rival_offset;
 };
 
 /* Type and offset of a field together, checked by the compiler against the field's C type. */

@@ -75,6 +75,39 @@ class TestWhichNode:
         assert_success(fence(self.request(pair, plug=plug, nodename=node), "off"), "Success: Powered OFF")
         assert [bmc.power for bmc in pair] == ["1", "0"]
 
+    @pytest.mark.parametrize("names", [("port", "plug"), ("plug", "port")])
+    @pytest.mark.parametrize("action", ["off", "reboot", "on", "status", "diag"])
+    def test_a_static_plug_beside_the_fencers_own(self, pair, names, action):
+        """With pcmk_host_map=node1:n1;node2:n2 the fencer asks for node2 with one name for n2, and sends what the
+        parameters have under the other name along; their order is no order."""
+        for plugs in (("n1", "n2"), ("n2", "n1")):
+            request = self.request(pair, **dict(zip(names, plugs)), nodename="node2")
+            assert_failure(fence(request, action), "'n1'", "'n2'", "plug", "port", "remove")
+        assert [bmc.commands() for bmc in pair] == [[], []]
+
+    @pytest.mark.parametrize("plugs", [{"port": "n2", "plug": "N2"}, {"plug": "n2", "port": "n2"},
+                                       {"port": "n2", "plug": "dynamic"}, {"port": "n2", "plug": ""},
+                                       {"plug": "n2", "port": "dynamic"}, {"plug": "n2", "port": ""}],
+                             ids=lambda plugs: " ".join(map("=".join, plugs.items())))
+    def test_two_names_for_one_plug(self, pair, plugs):
+        assert_success(fence(self.request(pair, **plugs, nodename="node2"), "off"), "Success: Powered OFF")
+        assert [bmc.power for bmc in pair] == ["1", "0"]
+
+    @pytest.mark.parametrize("names", [("port", "plug"), ("plug", "port")])
+    def test_two_plugs_are_no_matter_without_a_map(self, bmc, names):
+        """As in many a configuration of fence_ipmilan: plug=1 beside the one address."""
+        request = bmc.login(**dict(zip(names, ("1", "n2"))), nodename="n2")
+        assert_success(fence(request, "off"), "Success: Powered OFF")
+
+    def test_two_addresses_for_port_as_ip(self, pair):
+        addresses = [bmc.address for bmc in pair]
+        request = pair[0].login(ipaddr=None, port_as_ip=1, port=addresses[1], plug=addresses[0], nodename="n2")
+        assert_failure(fence(request, "off"), *(f"'{address}'" for address in addresses), "remove")
+        assert [bmc.commands() for bmc in pair] == [[], []]
+        request.update(port="n2")  # what the fencer adds for want of a pcmk_host_map
+        assert_success(fence(request, "off"), "Success: Powered OFF")
+        assert [bmc.power for bmc in pair] == ["0", "1"]
+
     @pytest.mark.parametrize("action", ["monitor", "list", "list-status"])
     def test_what_speaks_for_the_device_does_not_care(self, pair, action):
         assert fence(self.request(pair, plug="n1", nodename="n2"), action).rc == SUCCESS
@@ -312,6 +345,18 @@ class TestFencer:
         assert self.admin("-F", "node1").returncode == 0
         assert (bmc.power, second.power) == ("0", "1")
         assert self.admin("-D", "claims").returncode == 0
+
+    @pytest.mark.parametrize("argument", ["plug", "port"])
+    def test_a_static_plug_does_not_stand_for_what_pcmk_host_map_says(self, fencer, pair, argument):
+        bmc, second = pair
+        static = "port" if argument == "plug" else "plug"
+        self.register(bmc, "mapped", ip=f"n1={bmc.address};n2={second.address}",
+                      pcmk_host_map="node1:n1;node2:n2", pcmk_host_argument=argument, **{static: "n1"})
+        assert self.admin("-F", "node2", "-t", "5").returncode != 0
+        assert bmc.changes() + second.changes() == []
+        assert self.admin("-F", "node1").returncode == 0
+        assert (bmc.power, second.power) == ("0", "1")
+        assert self.admin("-D", "mapped").returncode == 0
 
     def test_a_failure_is_in_the_log_with_its_reason(self, fencer, bmc):
         """Pacemaker 2.1.5 takes exit reasons from OCF agents only; of ours it logs every line."""
