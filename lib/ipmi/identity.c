@@ -115,6 +115,32 @@ static int two_answers(const struct ra_ipmi_endpoint *endpoint,
                         endpoint->name, outside, inside);
 }
 
+/* The address is the same, and who is there is not. */
+static int another_one_now(const struct ra_ipmi_identity *identity,
+                           const struct ra_ipmi_guid *found, struct ra_error *err)
+{
+    char before[RA_IPMI_GUID_TEXT_BYTES], now[RA_IPMI_GUID_TEXT_BYTES];
+
+    ra_ipmi_guid_format(&identity->guid, before);
+    ra_ipmi_guid_format(found, now);
+    return ra_error_set(err, RA_ERROR_CONFIG,
+                        "%s leads to two different BMCs: it showed the GUID %s before, and when "
+                        "another session was opened, %s: " ADVICE,
+                        identity->from, before, now);
+}
+
+static int one_shows_none(const char *without, const char *with, const struct ra_ipmi_guid *guid,
+                          struct ra_error *err)
+{
+    char text[RA_IPMI_GUID_TEXT_BYTES];
+
+    ra_ipmi_guid_format(guid, text);
+    return ra_error_set(err, RA_ERROR_CONFIG,
+                        "%s leads to a BMC without a GUID, and %s to one with the GUID %s: they "
+                        "are not proven to be the same; " ADVICE,
+                        without, with, text);
+}
+
 /* --- judging -----------------------------------------------------------------------------------*/
 
 static int check_pairs(const struct ra_ipmi_probe *probe, struct ra_error *err)
@@ -228,22 +254,19 @@ int ra_ipmi_identity_probe(struct ra_ipmi_identity *identity, const struct ra_ip
 }
 
 /* A session with a machine that shows no GUID at all. */
-static int check_unknown(const struct ra_ipmi_identity *identity,
-                         const struct ra_ipmi_endpoint *endpoint, struct ra_error *err)
+static int check_unknown(struct ra_ipmi_identity *identity, const struct ra_ipmi_endpoint *endpoint,
+                         struct ra_error *err)
 {
-    char text[RA_IPMI_GUID_TEXT_BYTES];
-
     if (!ra_ipmi_guid_is_known(&identity->guid) || identity->is_mute ||
-        ra_text_equal(identity->from, endpoint->name))
+        ra_text_equal(identity->from, endpoint->name)) {
+        if (identity->mute_from[0] == '\0' && !ra_text_equal(identity->from, endpoint->name))
+            (void)snprintf(identity->mute_from, sizeof(identity->mute_from), "%s", endpoint->name);
         return 0;
+    }
     if (identity->from[0] == '\0')
         return not_the_one_before(endpoint, &endpoint->guid, &identity->remembered,
                                   "not all have answered", err);
-    ra_ipmi_guid_format(&identity->guid, text);
-    return ra_error_set(err, RA_ERROR_CONFIG,
-                        "%s leads to a BMC without a GUID, and %s to one with the GUID %s: they "
-                        "are not proven to be the same; " ADVICE,
-                        endpoint->name, identity->from, text);
+    return one_shows_none(endpoint->name, identity->from, &identity->guid, err);
 }
 
 int ra_ipmi_identity_check(struct ra_ipmi_identity *identity,
@@ -257,6 +280,8 @@ int ra_ipmi_identity_check(struct ra_ipmi_identity *identity,
         return two_answers(endpoint, authenticated, err);
     if (!ra_ipmi_guid_is_known(found))
         return check_unknown(identity, endpoint, err);
+    if (identity->mute_from[0] != '\0' && !ra_text_equal(identity->mute_from, endpoint->name))
+        return one_shows_none(identity->mute_from, endpoint->name, found, err);
     if (!ra_ipmi_guid_is_known(&identity->guid)) {
         identity->guid = *found;
         (void)snprintf(identity->from, sizeof(identity->from), "%s", endpoint->name);
@@ -269,6 +294,8 @@ int ra_ipmi_identity_check(struct ra_ipmi_identity *identity,
                                   identity->is_mute ? "they show none outside of a session"
                                                     : "not all have answered",
                                   err);
+    if (ra_text_equal(identity->from, endpoint->name))
+        return another_one_now(identity, found, err);
     return two_bmcs(identity->from, &identity->guid, endpoint->name, found, err);
 }
 

@@ -37,6 +37,7 @@ struct ra_ipmi_identity {
     char from[RA_IPMI_ENDPOINT_BYTES]; /* the address that has shown it; "": it is remembered */
     bool proven;                       /* every address has answered and shown it */
     bool is_mute;                      /* every address has answered, and none shows a GUID */
+    char mute_from[RA_IPMI_ENDPOINT_BYTES]; /* a session was opened there that showed none */
     struct ra_ipmi_recollection remembered;
 };
 
@@ -65,7 +66,9 @@ int ra_ipmi_identity_probe(struct ra_ipmi_identity *identity, const struct ra_ip
 /*
  * Judge a session that has just been opened with the endpoint; `authenticated` is the GUID that
  * came while it was opened. CONFIG when it is another machine's, and when it is not known to be the
- * one that another address has shown, or that is remembered while an address is missing.
+ * one that another address has shown, or that is remembered while an address is missing. Every
+ * session of an action must be with the machine of the first, at a single address too: it can have
+ * passed to another BMC in between.
  */
 int ra_ipmi_identity_check(struct ra_ipmi_identity *identity,
                            const struct ra_ipmi_endpoint *endpoint,

@@ -163,8 +163,7 @@ static int check_after(struct ra_ipmi_session *session, enum ra_ipmi_verdict *re
 {
     struct ra_ipmi_guid authenticated = ra_ipmi_wire_guid(session->wire);
 
-    if (!session->probe.several ||
-        ra_ipmi_identity_check(&session->identity, &session->probe.endpoints[session->endpoint],
+    if (ra_ipmi_identity_check(&session->identity, &session->probe.endpoints[session->endpoint],
                                &authenticated, err) == 0)
         return 0;
     ra_ipmi_session_close(session);

@@ -502,6 +502,32 @@ class TestSessions:
                            f"{SECOND}:{bmc.port}")
             assert none.commands("get", "set") == []
 
+    def test_nor_from_one_without_a_guid_to_one_that_has_one(self, tmp_path, other):
+        other.write("power", 0)
+        with Bmc(tmp_path / "none", address="127.0.0.8", port=other.port, guid="0" * 32) as none:
+            none.write("stuck", 0)
+            with way(other, SECOND, faults=Faults(silent=True)) as heir, self.dying(none, heir, 14):
+                assert_failure(fence(none.login(ipaddr=BOTH), "off"), "not proven to be the same",
+                               f"{FIRST}:{none.port}", f"{SECOND}:{none.port}", other.guid)
+        assert other.commands("get", "set") == []
+
+    @pytest.mark.parametrize("action", ["off", "reboot"])
+    def test_one_address_does_not_become_another_bmc_in_mid_action(self, bmc, other, action):
+        """The two have swapped their addresses, or one has taken over the other's."""
+        bmc.write("stuck", 0)
+        other.write("power", 0)
+        with way(bmc, FIRST) as relay:
+            def edit(_, packet):
+                if bmc.changes() and relay.bmc[0] == bmc.address:
+                    relay.bmc = (other.address, other.port)
+                    relay.backs.clear()
+                return packet
+            relay.edit = edit
+            assert_failure(fence(bmc.login(ipaddr=FIRST), action), TWO, f"{FIRST}:{bmc.port}",
+                           bmc.guid, other.guid)
+        assert bmc.changes() == ["set power 0"]
+        assert other.commands("get", "set") == []
+
     @pytest.mark.parametrize("method", ["onoff", "cycle"])
     def test_a_reboot_does_not_either(self, bmc, other, method):
         bmc.write("stuck", 0)

@@ -293,7 +293,7 @@ static void a_session_is_with_the_machine_that_was_shown(void **state)
     assert_session(from_a, a, ours, turned, NULL);
     assert_session(from_a, a, ours, unknown, NULL); /* IPMI 1.5 */
     assert_session(from_a, a, ours, theirs, "then, when the session was opened");
-    assert_session(from_a, a, unknown, theirs, "two different BMCs");
+    assert_session(from_a, a, unknown, theirs, "before, and when another session was opened");
     assert_session(from_a, a, unknown, unknown, NULL);
 }
 
@@ -326,11 +326,24 @@ static void the_first_session_tells_whose_the_next_must_be(void **state)
     struct ra_ipmi_identity identity = { .proven = false };
 
     (void)state;
-    assert_int_equal(ra_ipmi_identity_check(&identity, &a, &unknown, NULL), 0);
     assert_int_equal(ra_ipmi_identity_check(&identity, &b, &ours, NULL), 0);
     assert_int_equal(ra_ipmi_identity_check(&identity, &a, &ours, NULL), 0);
     assert_int_equal(ra_ipmi_identity_check(&identity, &a, &theirs, NULL), -1);
     assert_int_equal(ra_ipmi_identity_check(&identity, &a, &unknown, NULL), -1);
+}
+
+static void a_session_that_shows_nothing_is_with_an_unknown_machine(void **state)
+{
+    struct ra_ipmi_identity identity = { .proven = false };
+    struct ra_error err;
+
+    (void)state;
+    assert_int_equal(ra_ipmi_identity_check(&identity, &a, &unknown, NULL), 0);
+    assert_int_equal(ra_ipmi_identity_check(&identity, &b, &unknown, NULL), 0);
+    assert_int_equal(ra_ipmi_identity_check(&identity, &b, &ours, &err), -1);
+    assert_contains(err.text, "A:623 leads to a BMC without a GUID, and B:623");
+    /* It may have been starting. */
+    assert_int_equal(ra_ipmi_identity_check(&identity, &a, &ours, NULL), 0);
 }
 
 /* --- the memory --------------------------------------------------------------------------------*/
@@ -418,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_session_moves_to_the_same_machine_only),
         cmocka_unit_test(a_session_is_with_the_machine_that_is_remembered),
         cmocka_unit_test(the_first_session_tells_whose_the_next_must_be),
+        cmocka_unit_test(a_session_that_shows_nothing_is_with_an_unknown_machine),
         cmocka_unit_test(only_what_is_proven_is_remembered),
         cmocka_unit_test(what_is_old_is_known_for_old),
     };
