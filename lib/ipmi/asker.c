@@ -131,6 +131,8 @@ static void take_guid(struct ra_ipmi_endpoint *endpoint, const struct ra_ipmi_re
     if (!ra_ipmi_packet_guid(reply, &endpoint->guid))
         ra_log_note("%s: Get System GUID failed with completion code %02Xh", endpoint->name,
                     reply->completion_code);
+    else
+        endpoint->told_none = !ra_ipmi_guid_is_known(&endpoint->guid);
 }
 
 /* True if this is the first answer. */

@@ -24,6 +24,7 @@ struct ra_ipmi_endpoint {
     bool lost; /* answered, and then the network said that there is no way to it any more */
     /* Only of several addresses: the question for the GUID had an answer; a refusal is one. */
     bool told_guid;
+    bool told_none;           /* its answer held one that means nothing, such as zeros */
     struct ra_ipmi_guid guid; /* unknown: none was told, or one that means nothing */
 };
 

@@ -143,7 +143,22 @@ static int one_shows_none(const char *without, const char *with, const struct ra
 
 /* --- judging -----------------------------------------------------------------------------------*/
 
-static int check_pairs(const struct ra_ipmi_probe *probe, struct ra_error *err)
+/*
+ * A machine that says that it has no GUID is not the one that shows one. While it is remembered
+ * that all have shown that one, the one that shows it still is proven.
+ */
+static int check_none(const struct ra_ipmi_identity *identity, const struct ra_ipmi_endpoint *none,
+                      const struct ra_ipmi_endpoint *other, struct ra_error *err)
+{
+    if (!none->told_none || !ra_ipmi_guid_is_known(&other->guid) ||
+        (identity->remembered.is_recent &&
+         ra_ipmi_guid_equal(&identity->remembered.guid, &other->guid)))
+        return 0;
+    return one_shows_none(none->name, other->name, &other->guid, err);
+}
+
+static int check_pairs(const struct ra_ipmi_identity *identity, const struct ra_ipmi_probe *probe,
+                       struct ra_error *err)
 {
     for (size_t i = 0; i < probe->count; i++)
         for (size_t j = i + 1; j < probe->count; j++) {
@@ -152,6 +167,8 @@ static int check_pairs(const struct ra_ipmi_probe *probe, struct ra_error *err)
 
             if (ra_ipmi_guid_differ(&a->guid, &b->guid))
                 return two_bmcs(a->name, &a->guid, b->name, &b->guid, err);
+            if (check_none(identity, a, b, err) != 0 || check_none(identity, b, a, err) != 0)
+                return -1;
         }
     return 0;
 }
@@ -208,7 +225,7 @@ int ra_ipmi_identity_judge(struct ra_ipmi_identity *identity, const struct ra_ip
     identity->is_mute = false;
     if (!probe->several)
         return 0;
-    if (check_pairs(probe, err) != 0)
+    if (check_pairs(identity, probe, err) != 0)
         return -1;
     if (shown == NULL) {
         expect_what_is_remembered(identity, probe);

@@ -4,7 +4,8 @@
  * another node's BMC, and "off" from there is no proof of anything. So the addresses must show the
  * same GUID (guid.h) as far as they show one, and a session must be with the machine of that GUID.
  *
- * A GUID that is not known proves nothing, neither for nor against: many BMCs have none.
+ * A GUID that is not known proves nothing, neither for nor against: many BMCs have none. But a BMC
+ * that says so at one address does not show a GUID at another.
  *
  * What all addresses together have shown is kept in a state file (base/file.h), with the time. With
  * it one address is proof enough while the others are silent, and a stranger is known for one. When
@@ -49,8 +50,8 @@ void ra_ipmi_identity_keep(const struct ra_ipmi_identity *identity,
 
 /*
  * Judge what the addresses have shown, before a session is opened. CONFIG, with both addresses
- * named, when two differ, when one differs from *identity, or from what is remembered (in
- * *identity, and recent) while another one is silent.
+ * named, when two differ or one of them says that it has none, when one differs from *identity, or
+ * from what is remembered (in *identity, and recent) while another one is silent.
  */
 int ra_ipmi_identity_judge(struct ra_ipmi_identity *identity, const struct ra_ipmi_probe *probe,
                            struct ra_error *err);

@@ -429,10 +429,24 @@ class TestUnknown:
             assert seconds < GRACE_S
             assert questions(second) == 2
 
-    def test_one_of_two(self, bmc):
-        with way(bmc, FIRST, edit=tells(bytes(16))), way(bmc, SECOND):
+    @pytest.mark.parametrize("edit", [tells(b"", 0xC1), ignores], ids=["refused", "ignored"])
+    def test_one_of_two(self, bmc, edit):
+        """A filter, or a packet that was lost: the other one is as good as a single address."""
+        with way(bmc, FIRST, edit=edit), way(bmc, SECOND):
             assert "cannot be proven" in fence(bmc.login(ipaddr=BOTH), "monitor").err
             assert_success(fence(bmc.login(ipaddr=BOTH), "off"), "Success: Powered OFF")
+
+    @pytest.mark.parametrize("lanplus", [1, 0], ids=["2.0", "1.5"])
+    @pytest.mark.parametrize("action", ACTIONS)
+    @pytest.mark.parametrize("guid", ["0" * 32, "f" * 32], ids=["zeros", "ones"])
+    def test_one_of_two_says_that_it_has_none(self, tmp_path, other, guid, action, lanplus):
+        """The same BMC does not show a GUID at one address and zeros at another."""
+        with Bmc(tmp_path / "none", address="127.0.0.8", port=other.port, guid=guid) as none:
+            for addresses in (f"{none.address},{other.address}", f"{other.address},{none.address}"):
+                assert_failure(fence(none.login(ipaddr=addresses, lanplus=lanplus), action),
+                               "not proven to be the same", f"{none.address}:{none.port}",
+                               f"{other.address}:{none.port}", other.guid)
+            assert none.commands("get", "set") + other.commands("get", "set") == []
 
 
 class TestSessions:
