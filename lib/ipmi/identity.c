@@ -24,19 +24,62 @@ static char *name_of(const struct ra_ipmi_options *options)
     return ra_text_format("ipmi guid %s %d", options->addresses, options->port);
 }
 
+/* "SECONDS": when they were last seen to lead to two BMCs. */
+static char *name_of_difference(const struct ra_ipmi_options *options)
+{
+    return ra_text_format("ipmi two %s %d", options->addresses, options->port);
+}
+
+static bool is_recent(int64_t seen_s)
+{
+    int64_t now_s = ra_deadline_now_ms() / 1000;
+
+    return seen_s <= now_s && now_s - seen_s < RECENT_S;
+}
+
+static void recall_difference(const struct ra_ipmi_options *options,
+                              struct ra_ipmi_recollection *recollection)
+{
+    ra_auto_free char *name = name_of_difference(options);
+    ra_auto_free char *path = ra_file_state_path(name);
+    ra_auto_free char *text = NULL;
+    int64_t seen_s;
+
+    (void)snprintf(recollection->differed_file, sizeof(recollection->differed_file), "%s", path);
+    if (ra_file_state_read(name, &text, NULL) != 0)
+        return;
+    text[strcspn(text, "\n")] = '\0';
+    recollection->differed = ra_number_parse_integer(text, &seen_s) == 0 && is_recent(seen_s);
+}
+
+static void keep_difference(const struct ra_ipmi_options *options)
+{
+    ra_auto_free char *name = name_of_difference(options);
+    ra_auto_free char *text = ra_text_format("%lld\n", (long long)ra_deadline_now_ms() / 1000);
+    struct ra_error err;
+
+    if (ra_file_state_write(name, text, &err) != 0)
+        ra_log_note("that there are two BMCs is not remembered: %s", err.text);
+}
+
+static void forget_difference(const struct ra_ipmi_options *options)
+{
+    ra_auto_free char *name = name_of_difference(options);
+
+    (void)ra_file_state_remove(name, NULL);
+}
+
 /* "GUID SECONDS": when it was last seen, by the clock that starts with the node, as the file does.
  */
 static void parse_memory(const char *text, struct ra_ipmi_recollection *recollection)
 {
     ra_auto_text_list char **words = ra_text_split(text, " \t\n");
-    int64_t now_s = ra_deadline_now_ms() / 1000;
     int64_t seen_s;
 
     if (words[0] == NULL || !ra_ipmi_guid_parse(words[0], &recollection->guid) ||
         words[1] == NULL || ra_number_parse_integer(words[1], &seen_s) != 0)
         return;
-    recollection->is_recent =
-        ra_ipmi_guid_is_known(&recollection->guid) && seen_s <= now_s && now_s - seen_s < RECENT_S;
+    recollection->is_recent = ra_ipmi_guid_is_known(&recollection->guid) && is_recent(seen_s);
 }
 
 struct ra_ipmi_recollection ra_ipmi_identity_recall(const struct ra_ipmi_options *options)
@@ -49,6 +92,7 @@ struct ra_ipmi_recollection ra_ipmi_identity_recall(const struct ra_ipmi_options
     (void)snprintf(recollection.file, sizeof(recollection.file), "%s", path);
     if (ra_file_state_read(name, &text, NULL) == 0)
         parse_memory(text, &recollection);
+    recall_difference(options, &recollection);
     return recollection;
 }
 
@@ -67,6 +111,8 @@ void ra_ipmi_identity_keep(const struct ra_ipmi_identity *identity,
     text = ra_text_format("%s %lld\n", guid, (long long)ra_deadline_now_ms() / 1000);
     if (ra_file_state_write(name, text, &err) != 0)
         ra_log_note("the BMC's GUID is not remembered: %s", err.text);
+    if (identity->remembered.differed)
+        forget_difference(options);
 }
 
 /* --- the sentences -----------------------------------------------------------------------------*/
@@ -173,15 +219,6 @@ static int check_pairs(const struct ra_ipmi_identity *identity, const struct ra_
     return 0;
 }
 
-/* The first that has shown a GUID, NULL if none has. */
-static const struct ra_ipmi_endpoint *first_known(const struct ra_ipmi_probe *probe)
-{
-    for (size_t i = 0; i < probe->count; i++)
-        if (ra_ipmi_guid_is_known(&probe->endpoints[i].guid))
-            return &probe->endpoints[i];
-    return NULL;
-}
-
 /* True if every configured address has answered and is still there. */
 static bool all_there(const struct ra_ipmi_probe *probe)
 {
@@ -189,6 +226,33 @@ static bool all_there(const struct ra_ipmi_probe *probe)
         if (!probe->endpoints[i].answered || probe->endpoints[i].lost)
             return false;
     return probe->silent[0] == '\0';
+}
+
+/*
+ * While an address is missing, and all together led to two BMCs when they were last seen: which of
+ * the two is the node's own nobody knows, but for one that was proven.
+ */
+static int check_difference(const struct ra_ipmi_recollection *remembered,
+                            const struct ra_ipmi_probe *probe, const struct ra_ipmi_endpoint *shown,
+                            struct ra_error *err)
+{
+    if (!remembered->differed || all_there(probe) ||
+        (shown != NULL && remembered->is_recent &&
+         ra_ipmi_guid_equal(&remembered->guid, &shown->guid)))
+        return 0;
+    return ra_error_set(err, RA_ERROR_CONFIG,
+                        "%s answers, and not every address in ip does; when they did, they led to "
+                        "two different BMCs: " ADVICE "; if that is mended, remove %s (%.200s)",
+                        probe->endpoints[0].name, remembered->differed_file, probe->silent);
+}
+
+/* The first that has shown a GUID, NULL if none has. */
+static const struct ra_ipmi_endpoint *first_known(const struct ra_ipmi_probe *probe)
+{
+    for (size_t i = 0; i < probe->count; i++)
+        if (ra_ipmi_guid_is_known(&probe->endpoints[i].guid))
+            return &probe->endpoints[i];
+    return NULL;
 }
 
 /* True if no configured address is missing, and each has shown a GUID. */
@@ -225,7 +289,10 @@ int ra_ipmi_identity_judge(struct ra_ipmi_identity *identity, const struct ra_ip
     identity->is_mute = false;
     if (!probe->several)
         return 0;
-    if (check_pairs(identity, probe, err) != 0)
+    identity->differs = check_pairs(identity, probe, err) != 0;
+    if (identity->differs)
+        return -1;
+    if (check_difference(remembered, probe, shown, err) != 0)
         return -1;
     if (shown == NULL) {
         expect_what_is_remembered(identity, probe);
@@ -260,14 +327,18 @@ int ra_ipmi_identity_probe(struct ra_ipmi_identity *identity, const struct ra_ip
 
     identity->remembered = ra_ipmi_identity_recall(options);
     request.remembered = identity->remembered.guid;
-    request.insist = identity->remembered.is_recent;
+    request.insist = identity->remembered.is_recent || identity->remembered.differed;
     if (ra_ipmi_probe(&request,
                       ra_deadline_earlier(deadline, ra_deadline_after_ms(options->silence_ms)),
                       ret_probe, err) != 0)
         return -1;
     if (options->patience_ms != NULL)
         *options->patience_ms -= ret_probe->waited_ms;
-    return ra_ipmi_identity_judge(identity, ret_probe, err);
+    if (ra_ipmi_identity_judge(identity, ret_probe, err) == 0)
+        return 0;
+    if (identity->differs)
+        keep_difference(options);
+    return -1;
 }
 
 /* A session with a machine that shows no GUID at all. */

@@ -9,8 +9,10 @@
  *
  * What all addresses together have shown is kept in a state file (base/file.h), with the time. With
  * it one address is proof enough while the others are silent, and a stranger is known for one. When
- * all of them show something new, the board was replaced, and that is kept. What was not seen for a
- * day refuses nothing any more, for a memory must not keep a dead node from being fenced for ever.
+ * all of them show something new, the board was replaced, and that is kept. That they led to two
+ * BMCs is kept as well: one of those may die with its node, and the other must not be taken for it
+ * then. What was not seen for a day refuses nothing any more, for a memory must not keep a dead
+ * node from being fenced for ever.
  */
 #ifndef RA_IPMI_IDENTITY_H
 #define RA_IPMI_IDENTITY_H
@@ -30,6 +32,8 @@ struct ra_ipmi_recollection {
     struct ra_ipmi_guid guid; /* unknown: nothing is */
     bool is_recent;           /* it was seen within a day: what differs can be refused */
     char file[RA_IPMI_MEMORY_FILE_BYTES];
+    bool differed; /* within a day they were seen to lead to two BMCs, and not to one since */
+    char differed_file[RA_IPMI_MEMORY_FILE_BYTES];
 };
 
 /* Of the BMC that a session object is for; starts zeroed: nothing is known. */
@@ -38,20 +42,25 @@ struct ra_ipmi_identity {
     char from[RA_IPMI_ENDPOINT_BYTES]; /* the address that has shown it; "": it is remembered */
     bool proven;                       /* every address has answered and shown it */
     bool is_mute;                      /* every address has answered, and none shows a GUID */
+    bool differs;                      /* the addresses have shown two BMCs */
     char mute_from[RA_IPMI_ENDPOINT_BYTES]; /* a session was opened there that showed none */
     struct ra_ipmi_recollection remembered;
 };
 
 struct ra_ipmi_recollection ra_ipmi_identity_recall(const struct ra_ipmi_options *options);
 
-/* Remember it, and that it was seen now, if it is proven. A failure is no error. */
+/*
+ * Remember it, and that it was seen now, if it is proven; that the addresses led to two is
+ * forgotten then. A failure is no error.
+ */
 void ra_ipmi_identity_keep(const struct ra_ipmi_identity *identity,
                            const struct ra_ipmi_options *options);
 
 /*
  * Judge what the addresses have shown, before a session is opened. CONFIG, with both addresses
  * named, when two differ or one of them says that it has none, when one differs from *identity, or
- * from what is remembered (in *identity, and recent) while another one is silent.
+ * from what is remembered (in *identity, and recent) while another one is silent; when one is
+ * silent, and it is remembered that they led to two.
  */
 int ra_ipmi_identity_judge(struct ra_ipmi_identity *identity, const struct ra_ipmi_probe *probe,
                            struct ra_error *err);

@@ -126,6 +126,52 @@ class TestTwoBmcs:
         assert bmc.commands("get", "set") + other.commands("get", "set") == []
         assert remembered() == []
 
+    @pytest.mark.parametrize("lanplus", [1, 0], ids=["2.0", "1.5"])
+    @pytest.mark.parametrize("guid", [None, "0" * 32], ids=["guid", "none"])
+    @pytest.mark.parametrize("action", ACTIONS)
+    def test_nor_when_one_of_them_dies(self, tmp_path, other, action, guid, lanplus):
+        """The node's BMC loses its power with the node: the other one's word must not count for it then."""
+        with Bmc(tmp_path / "own", address="127.0.0.8", port=other.port, guid=guid) as own:
+            request = own.login(ipaddr=f"{own.address},{other.address}", lanplus=lanplus)
+            assert fence(request, "monitor").rc != SUCCESS
+            own.stop()
+            (state,) = STATES.glob("ipmi*two*")
+            outcome = fence(request, action)
+            assert_failure(outcome, TWO, f"{other.address}:{other.port}", f"{own.address}:{own.port}", str(state))
+            assert outcome.seconds < 2 * PATIENCE_S
+            assert other.commands("get", "set") == []
+            state.write_text(f"{int(state.read_text()) - 86400}\n")
+            assert fence(request, "status").rc == SUCCESS
+
+    def test_it_is_forgotten_when_they_lead_to_one(self, bmc, other, ways):
+        ways[0].bmc = (other.address, other.port)
+        assert_failure(fence(bmc.login(ipaddr=BOTH), "monitor"), TWO)
+        ways[0].bmc = (bmc.address, bmc.port)
+        ways[0].backs.clear()
+        assert_success(fence(bmc.login(ipaddr=BOTH), "monitor"))
+        assert list(STATES.glob("ipmi*two*")) == []
+        ways[1].faults.silent = True
+        assert_success(fence(bmc.login(ipaddr=BOTH), "off"), "Success: Powered OFF")
+
+    def test_what_was_proven_before_is_used_still(self, bmc, other, ways):
+        assert_success(fence(bmc.login(ipaddr=BOTH), "monitor"))
+        ways[1].bmc = (other.address, other.port)
+        ways[1].backs.clear()
+        assert_failure(fence(bmc.login(ipaddr=BOTH), "monitor"), TWO)
+        ways[1].faults.silent = True
+        assert_success(fence(bmc.login(ipaddr=BOTH), "off"), "Success: Powered OFF")
+        assert bmc.power == "0"
+        assert_untouched(other)
+
+    @pytest.mark.parametrize("text", ["", "x", "99999999999", "-1x"])
+    def test_nonsense_is_no_memory_of_it(self, bmc, other, ways, text):
+        ways[0].bmc = (other.address, other.port)
+        assert_failure(fence(bmc.login(ipaddr=BOTH), "monitor"), TWO)
+        (state,) = STATES.glob("ipmi*two*")
+        state.write_text(text)
+        ways[0].faults.silent = True
+        assert_success(fence(bmc.login(ipaddr=BOTH), "off"), "Success: Powered OFF")
+
     def test_a_name_with_a_record_too_many(self, bmc, other):
         hosts = Path("/etc/hosts")
         before = hosts.read_text()
