@@ -43,17 +43,48 @@ static const struct {
     { VIR_ERR_NO_DOMAIN, VIR_FROM_NONE, RA_ERROR_PROTOCOL },
 };
 
+/*
+ * What QEMU says of a lock: does it give another reason than that the lock is held? Then locking
+ * itself does not work: no lock server, a file system without locks, no quorum.
+ */
+static bool is_failure_to_lock(const char *sentence)
+{
+    static const char *const held[] = { "Resource temporarily unavailable", "Permission denied" };
+    const char *reason = strstr(sentence, "\" lock");
+
+    reason =
+        reason != NULL ? reason + strlen("\" lock") : sentence + strcspn(sentence, "0123456789");
+    reason += strspn(reason, "0123456789");
+    if (strncmp(reason, ": ", 2) != 0)
+        return false;
+    reason += 2;
+    for (size_t i = 0; i < sizeof(held) / sizeof(held[0]); i++)
+        if (strncmp(reason, held[i], strlen(held[i])) == 0)
+            return false;
+    return true;
+}
+
 const char *ra_virt_error_find_lock(const char *message)
 {
-    static const char *const phrases[] = { "Failed to get \"", "Failed to get shared \"",
-                                           "Failed to lock byte ", "Failed to acquire lock",
-                                           "Lockspace resource '" };
+    static const struct {
+        const char *phrase;
+        bool is_qemus;
+    } phrases[] = { { "Failed to get \"", true },
+                    { "Failed to get shared \"", true },
+                    { "Failed to lock byte ", true },
+                    { "Failed to acquire lock", false },
+                    { "Lockspace resource '", false } };
     const char *found = NULL;
+    bool is_qemus = false;
 
-    for (size_t i = 0; found == NULL && i < sizeof(phrases) / sizeof(phrases[0]); i++)
-        found = strstr(message, phrases[i]);
+    for (size_t i = 0; found == NULL && i < sizeof(phrases) / sizeof(phrases[0]); i++) {
+        found = strstr(message, phrases[i].phrase);
+        is_qemus = phrases[i].is_qemus;
+    }
     /* "Failed to get" may be about something else. */
-    return found != NULL && strstr(found, "lock") != NULL ? found : NULL;
+    if (found == NULL || strstr(found, "lock") == NULL)
+        return NULL;
+    return is_qemus && is_failure_to_lock(found) ? NULL : found;
 }
 
 enum ra_error_kind ra_virt_error_kind(int code, int part)

@@ -11,7 +11,8 @@
  * The part of a hypervisor's message that says that the lock of a disk image is held by somebody
  * else, NULL if it does not: what QEMU (block/file-posix.c) and libvirt's lock managers write. Such
  * a lock goes away by itself when its holder ends, or when a storage server has given up the
- * client that had it. Pure.
+ * client that had it. A lock that could not be asked for, because the storage has none, is not one.
+ * Pure.
  */
 const char *ra_virt_error_find_lock(const char *message);
 

@@ -202,6 +202,25 @@ static void a_lock_that_is_held_is_told_from_other_refusals(void **state)
           "Failed to acquire lock: File exists" },
         { "resource busy: Lockspace resource '/a.img' is locked",
           "Lockspace resource '/a.img' is locked" },
+        { "qemu: -blockdev {}: Failed to lock byte 100: Resource temporarily unavailable",
+          "Failed to lock byte 100: Resource temporarily unavailable" },
+        { "qemu: -device {}: Failed to get \"write\" lock: Resource temporarily unavailable\n"
+          "Is another process using the image [/a: No.img]?",
+          "Failed to get \"write\" lock: Resource temporarily unavailable\n"
+          "Is another process using the image [/a: No.img]?" },
+        { "qemu: -device {}: Failed to get \"write\" lock\n"
+          "Is another process using the image [/a: No.img]?",
+          "Failed to get \"write\" lock\nIs another process using the image [/a: No.img]?" },
+        { "guest g: libvirt cannot start the domain: Failed to get \"write\" lock Is another "
+          "process "
+          "using the image [/a: No.img]?",
+          "Failed to get \"write\" lock Is another process using the image [/a: No.img]?" },
+        /* Locking itself fails, as QEMU 7.2 says it when fcntl(2) gives ENOLCK. */
+        { "qemu: -device virtio-blk-pci,drive=x: Failed to lock byte 100: No locks available",
+          NULL },
+        { "qemu: -device virtio-blk-pci,drive=x: Failed to get \"write\" lock: No locks available\n"
+          "Is another process using the image [/a.img]?",
+          NULL },
         { "qemu: -blockdev {}: Could not open '/a.img': Input/output error", NULL },
         { "qemu: -netdev tap: Failed to get \"vhost\" descriptor", NULL },
         { "", NULL },
