@@ -202,15 +202,16 @@ static struct ra_result stop_domain(struct guest *guest)
 }
 
 /*
- * Found by the configuration alone, for no state says that it is this resource's: if it bears the
- * mark of another one, it is not ours to end.
+ * Found by the configuration alone, for no state says that this very domain is the resource's: if
+ * it bears the mark of another one, it is not ours to end.
  */
 static int refuse_anothers(const struct guest *guest, struct ra_deadline deadline,
                            struct ra_error *err)
 {
     ra_auto_free char *marked = NULL;
 
-    if (guest->remembered)
+    if (guest->remembered &&
+        ra_text_equal(guest->uuid, guest->virt->domain_facts(guest->domain)->uuid))
         return 0;
     if (guest->virt->mark_read(guest->domain, deadline, &marked, err) != 0)
         return err->kind == RA_ERROR_NOT_FOUND ? 0 : -1;

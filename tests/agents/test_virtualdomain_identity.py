@@ -230,6 +230,20 @@ def test_stop_of_a_second_resource_leaves_the_firsts_guest(node, guest):
     assert node.state(guest.name) == "running"
 
 
+def test_stop_leaves_the_firsts_guest_though_a_guest_of_its_own_is_remembered(node, guest, tmp_path, boot):
+    """The second resource's configuration became a copy of the first's, and its own guest has crashed since."""
+    assert agent(node, guest, instance="one")("start").rc == 0
+    (tmp_path / "two").mkdir()
+    second = Guest(tmp_path / "two", boot, name="guest2")
+    vm = agent(node, second, instance="two")
+    assert vm("start").rc == 0
+    second.config.write_text(guest.config.read_text())
+    node.virsh("destroy", second.name)
+    stop = vm("stop", force_stop="1")
+    assert stop.rc == GENERIC and "resource one" in stop.reason
+    assert node.state(guest.name) == "running"
+
+
 def test_a_renamed_resource_without_a_uuid_goes_by_its_disk(node, tmp_path, boot):
     guest = Guest(tmp_path, boot, with_uuid=False, devices=disk(tmp_path / "disk.img"))
     assert agent(node, guest, instance="old")("start").rc == 0
