@@ -12,6 +12,7 @@
 #include "runtime/backend.h"
 
 #define STATE_PREFIX     "VirtualDomain-"
+#define STATE_BY_HAND    "VirtualDomain" /* without a resource: no resource's id gives this name */
 #define CONNECT_AGAIN_MS 250
 #define MARK_MS          2000
 
@@ -19,7 +20,9 @@ static char *state_name(const struct guest *guest)
 {
     const char *instance = guest->context->instance;
 
-    return ra_text_format(STATE_PREFIX "%s", ra_text_is_empty(instance) ? "default" : instance);
+    if (ra_text_is_empty(instance))
+        return ra_text_copy(STATE_BY_HAND);
+    return ra_text_format(STATE_PREFIX "%s", instance);
 }
 
 /* The value of `key` in lines of key=value; new memory or NULL. */

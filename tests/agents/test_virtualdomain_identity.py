@@ -244,6 +244,19 @@ def test_stop_leaves_the_firsts_guest_though_a_guest_of_its_own_is_remembered(no
     assert node.state(guest.name) == "running"
 
 
+def test_an_action_by_hand_is_not_the_resource_called_default(node, guest, tmp_path, boot):
+    """Without OCF_RESOURCE_INSTANCE, as an administrator may call the agent."""
+    assert agent(node, guest, instance="default")("start").rc == 0
+    (tmp_path / "other").mkdir()
+    other = Guest(tmp_path / "other", boot, name="other")
+    by_hand = agent(node, other, instance="", force_stop="1")
+    assert by_hand.probe().rc == NOT_RUNNING
+    assert by_hand("stop").rc == 0
+    assert node.state(guest.name) == "running"
+    assert by_hand("start").rc == 0 and by_hand("stop").rc == 0
+    assert node.state(guest.name) == "running"
+
+
 def test_a_renamed_resource_without_a_uuid_goes_by_its_disk(node, tmp_path, boot):
     guest = Guest(tmp_path, boot, with_uuid=False, devices=disk(tmp_path / "disk.img"))
     assert agent(node, guest, instance="old")("start").rc == 0
