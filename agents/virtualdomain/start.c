@@ -143,6 +143,7 @@ struct lock_wait {
     int64_t began_ms; /* 0: not met one */
     struct ra_backoff pause;
     struct ra_deadline until;
+    struct ra_error met; /* what was said of the lock the last time */
     char whose[400];
 };
 
@@ -156,6 +157,7 @@ static bool await_lock(struct guest *guest, const char *name, struct lock_wait *
 {
     if (!virtualdomain_met_lock(guest, name, why))
         return false;
+    wait->met = *why;
     if (wait->began_ms == 0) {
         wait->began_ms = ra_deadline_now_ms();
         virtualdomain_explain_lock(why->text, wait->whose, sizeof(wait->whose));
@@ -165,13 +167,21 @@ static bool await_lock(struct guest *guest, const char *name, struct lock_wait *
     return ra_backoff_sleep(&wait->pause, wait->until);
 }
 
+/*
+ * The start has failed. A lock that was met stays a part of the reason, also when the last attempt
+ * ended otherwise: storage whose locks wait for a dead client may let an attempt hang, too.
+ */
 static struct ra_result refused(const struct lock_wait *wait, const struct ra_error *why)
 {
-    if (wait->began_ms == 0 || why->kind != RA_ERROR_BUSY)
+    long long waited_s = (long long)(ra_deadline_now_ms() - wait->began_ms) / 1000;
+
+    if (wait->began_ms == 0)
         return ra_result_of_error(RA_ACTION_START, why);
-    return ra_result_failure(RA_ERR_GENERIC, "%s: still so after %lld s; %s", why->text,
-                             (long long)(ra_deadline_now_ms() - wait->began_ms) / 1000,
-                             wait->whose);
+    if (ra_text_equal(why->text, wait->met.text))
+        return ra_result_failure(RA_ERR_GENERIC, "%s: still so after %lld s; %s", why->text,
+                                 waited_s, wait->whose);
+    return ra_result_failure(RA_ERR_GENERIC, "%s; %lld s earlier, and perhaps still: %s; %s",
+                             why->text, waited_s, wait->met.text, wait->whose);
 }
 
 enum aftermath { RUNS, ABSENT, CUT_OFF, UNCLEAR };

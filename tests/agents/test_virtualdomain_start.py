@@ -122,6 +122,20 @@ def test_a_daemon_that_is_restarted_while_a_lock_is_waited_for(node, exclusive):
     assert vm("stop", force_stop="1").rc == 0
 
 
+def test_the_lock_stays_the_reason_when_the_last_attempt_hangs(node, exclusive):
+    """Storage that gets stuck while its lock is waited for: both are said."""
+    guest, image = exclusive
+    hook(node, 'if [ "$2" = prepare ]; then [ -e /run/tried ] && sleep 20; touch /run/tried; fi')
+    vm = agent(node, guest)
+    with lock(node, image, 120):
+        start = vm("start", timeout_s=20)
+        assert start.rc == GENERIC and start.seconds < 18
+        assert "timed out while starting the domain" in start.reason
+        assert '"write" lock' in start.reason and str(image) in start.reason and "a program on this node" in start.reason
+        wait_until(lambda: is_gone(node, guest.name), 30, "libvirt has given it up")
+    assert vm("stop", force_stop="1").rc == 0
+
+
 def test_fault_13_a_stale_definition_is_removed(node, guest):
     node.virsh("define", guest.config)
     vm = agent(node, guest)

@@ -51,7 +51,7 @@ def nodes(both):
             node.start_daemon()
         node.signal_daemon(signal.SIGCONT)
         node.end_guests()
-        node.run("rm", "-rf", "/etc/libvirt/hooks/qemu")
+        node.run("rm", "-rf", "/etc/libvirt/hooks/qemu", "/run/tried")
 
 
 @pytest.fixture
