@@ -307,6 +307,30 @@ static struct ra_result start_existing(struct guest *guest)
     }
 }
 
+/*
+ * Connect and look whether the guest exists, once more if the daemon goes away over it: it is
+ * restarted then, and nothing was asked of it yet.
+ */
+static int find(struct guest *guest, struct ra_error *err)
+{
+    struct ra_deadline deadline = guest->context->deadline;
+    int64_t half_ms = ra_deadline_remaining_ms(deadline) / 2;
+
+    for (bool again = false;; again = true) {
+        if (guest_connect(guest,
+                          ra_deadline_after_ms(half_ms < PATIENCE_MS ? half_ms : PATIENCE_MS),
+                          ra_deadline_reserve_ms(deadline, AFTERWARDS_MS), err) != 0)
+            return -1;
+        if (guest_find(guest, deadline, err) == 0 && guest_settle(guest, deadline, err) == 0)
+            return 0;
+        if (err->kind != RA_ERROR_UNREACHABLE || again)
+            return -1;
+        ra_log_warning("%s: connecting again", err->text);
+        guest->virt->domain_free(ra_steal_ptr(&guest->domain));
+        guest->virt->connection_close(ra_steal_ptr(&guest->connection));
+    }
+}
+
 struct ra_result virtualdomain_start(const struct ra_context *context)
 {
     auto_guest struct guest guest = { 0 };
@@ -324,10 +348,7 @@ struct ra_result virtualdomain_start(const struct ra_context *context)
         return guest_config_failure(&err);
     if (virtualdomain_shutdown_modes(&guest, &modes, &err) != 0)
         return ra_result_of_error(RA_ACTION_START, &err);
-    if (guest_connect(&guest, ra_deadline_after_ms(half_ms < PATIENCE_MS ? half_ms : PATIENCE_MS),
-                      ra_deadline_reserve_ms(deadline, AFTERWARDS_MS), &err) != 0)
-        return ra_result_of_error(RA_ACTION_START, &err);
-    if (guest_find(&guest, deadline, &err) == 0 && guest_settle(&guest, deadline, &err) == 0)
+    if (find(&guest, &err) == 0)
         return start_existing(&guest);
     if (err.kind != RA_ERROR_NOT_FOUND)
         return ra_result_of_error(RA_ACTION_START, &err);

@@ -136,6 +136,25 @@ def test_the_lock_stays_the_reason_when_the_last_attempt_hangs(node, exclusive):
     assert vm("stop", force_stop="1").rc == 0
 
 
+def test_a_daemon_that_is_restarted_while_the_guest_is_looked_up(node, guest):
+    """The guest's own name is being started by somebody, which holds the look-up up until the daemon dies."""
+    hook(node, 'if [ "$2" = prepare ]; then [ -e /run/tried ] || { touch /run/tried; sleep 20; }; fi')
+    vm = agent(node, guest)
+    stuck = subprocess.Popen(node.command("virsh", "-c", "qemu:///system", "create", guest.config),
+                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_until(lambda: node.run("ls", "/run/tried", check=False).returncode == 0, 10, "the hook is asked")
+    process = vm.start_process("start", timeout_s=60)
+    time.sleep(2)
+    assert process.poll() is None, "it waits for the look-up"
+    node.kill_daemon()
+    node.start_daemon()
+    _, err = process.communicate()
+    stuck.wait()
+    assert process.returncode == 0, err
+    assert len(node.qemu_pids(guest.name)) == 1
+    assert vm("stop", force_stop="1").rc == 0
+
+
 def test_fault_13_a_stale_definition_is_removed(node, guest):
     node.virsh("define", guest.config)
     vm = agent(node, guest)
