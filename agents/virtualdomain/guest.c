@@ -239,7 +239,8 @@ struct ra_result guest_config_failure(const struct ra_error *error)
 {
     bool unreadable = error->kind != RA_ERROR_CONFIG && error->kind != RA_ERROR_PROTOCOL;
 
-    if (error->kind == RA_ERROR_TIMEOUT)
+    /* The storage is ill, not the node without the file. */
+    if (error->kind == RA_ERROR_TIMEOUT || error->kind == RA_ERROR_UNREACHABLE)
         return ra_result_failure(RA_ERR_GENERIC, "%s", error->text);
     return ra_result_failure(unreadable ? RA_ERR_INSTALLED : RA_ERR_ARGS, "parameter config: %s",
                              error->text);

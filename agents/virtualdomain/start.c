@@ -308,6 +308,28 @@ static struct ra_result start_existing(struct guest *guest)
 }
 
 /*
+ * The configuration. A volume that waits for the brick of a dead node answers in the end, and one
+ * whose client has died may be mounted anew: that is given as much time as a daemon that is being
+ * started, and no more, because the cluster mends a dead mount after this start only.
+ */
+static int read_config(struct guest *guest, struct ra_error *err)
+{
+    struct ra_deadline deadline = guest->context->deadline;
+    int64_t half_ms = ra_deadline_remaining_ms(deadline) / 2;
+    struct ra_deadline patience =
+        ra_deadline_after_ms(half_ms < PATIENCE_MS ? half_ms : PATIENCE_MS);
+    struct ra_backoff pause = { .next_ms = 100, .most_ms = 1000 };
+
+    deadline = ra_deadline_reserve_ms(deadline, half_ms < CREATING_MS ? half_ms : CREATING_MS);
+    while (guest_read_config(guest, deadline, err) != 0) {
+        if (err->kind != RA_ERROR_UNREACHABLE || !ra_backoff_sleep(&pause, patience))
+            return -1;
+        guest->xml_tried = false;
+    }
+    return 0;
+}
+
+/*
  * Connect and look whether the guest exists, once more if the daemon goes away over it: it is
  * restarted then, and nothing was asked of it yet.
  */
@@ -334,17 +356,12 @@ static int find(struct guest *guest, struct ra_error *err)
 struct ra_result virtualdomain_start(const struct ra_context *context)
 {
     auto_guest struct guest guest = { 0 };
-    struct ra_deadline deadline = context->deadline;
-    int64_t half_ms = ra_deadline_remaining_ms(deadline) / 2;
     ra_auto_text_list char **modes = NULL;
     struct ra_error err;
 
     if (guest_init(&guest, context, &err) != 0)
         return ra_result_of_error(RA_ACTION_START, &err);
-    /* A volume that waits for the brick of a dead node answers in the end. */
-    if (guest_read_config(
-            &guest, ra_deadline_reserve_ms(deadline, half_ms < CREATING_MS ? half_ms : CREATING_MS),
-            &err) != 0)
+    if (read_config(&guest, &err) != 0)
         return guest_config_failure(&err);
     if (virtualdomain_shutdown_modes(&guest, &modes, &err) != 0)
         return ra_result_of_error(RA_ACTION_START, &err);

@@ -155,6 +155,42 @@ def test_a_daemon_that_is_restarted_while_the_guest_is_looked_up(node, guest):
     assert vm("stop", force_stop="1").rc == 0
 
 
+DEAD_MOUNT = """
+import ctypes, os, sys
+fd = os.open("/dev/fuse", os.O_RDWR)
+options = f"fd={fd},rootmode=40000,user_id=0,group_id=0".encode()
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.mount(b"dead", sys.argv[1].encode(), b"fuse", 0, options) == 0, os.strerror(ctypes.get_errno())
+"""
+
+
+@contextlib.contextmanager
+def dead_mount(node, directory, seconds):
+    """What a volume's mount is once its client has died: a FUSE mount that nobody serves. After so long it goes."""
+    node.run("python3", "-c", DEAD_MOUNT, directory)
+    assert "not connected" in node.run("ls", directory, check=False).stderr
+    end = subprocess.Popen(node.command("bash", "-c", f"sleep {seconds}; umount -l {directory}"),
+                           stdin=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        end.wait()
+
+
+def test_a_configuration_whose_mount_is_dead_for_a_moment_is_waited_for(node, guest):
+    vm = agent(node, guest)
+    with dead_mount(node, guest.directory, 4):
+        assert vm("start", timeout_s=60).rc == 0
+    assert vm("stop", force_stop="1").rc == 0
+
+
+def test_a_configuration_whose_mount_is_dead_is_not_called_not_installed(node, guest):
+    with dead_mount(node, guest.directory, 20):
+        start = agent(node, guest)("start", timeout_s=60)
+    assert start.rc == GENERIC and start.seconds < 18
+    assert "not connected" in start.reason and str(guest.config) in start.reason
+
+
 def test_fault_13_a_stale_definition_is_removed(node, guest):
     node.virsh("define", guest.config)
     vm = agent(node, guest)
