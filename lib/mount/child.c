@@ -150,15 +150,32 @@ static bool is_member(const struct ra_mount_child_id *id, pid_t pid,
            status->start_ticks >= id->start_ticks;
 }
 
-/* The child itself: 1 runs, 0 has ended, -1 cannot be told. */
-static int leader_runs(const struct ra_mount_child_id *id)
+enum leader {
+    LEADER_RUNS,
+    LEADER_HAS_ENDED, /* but nobody has collected it: the number is still its own */
+    LEADER_IS_GONE,
+    LEADER_IS_OTHER, /* the number is another process's by now */
+    LEADER_UNCLEAR,
+};
+
+/* The child itself. */
+static enum leader look_at_leader(const struct ra_mount_child_id *id)
 {
     ra_auto_close int fd = open_process(id->pid);
     struct ra_proc_status status;
 
     if (fd < 0)
-        return errno == ENOENT || errno == ESRCH ? 0 : -1;
-    return ra_proc_status(fd, &status) && is_member(id, id->pid, &status) && !ra_proc_has_ended(fd);
+        return errno == ENOENT || errno == ESRCH ? LEADER_IS_GONE : LEADER_UNCLEAR;
+    if (!ra_proc_status(fd, &status))
+        return LEADER_IS_GONE;
+    if (!is_member(id, id->pid, &status))
+        return LEADER_IS_OTHER;
+    return ra_proc_has_ended(fd) ? LEADER_HAS_ENDED : LEADER_RUNS;
+}
+
+static bool has_no_group(const struct ra_mount_child_id *id)
+{
+    return kill(-id->pid, 0) != 0 && errno == ESRCH;
 }
 
 pid_t ra_mount_child_running(const struct ra_mount_child_id *id)
@@ -166,11 +183,13 @@ pid_t ra_mount_child_running(const struct ra_mount_child_id *id)
     ra_auto_closedir DIR *proc = NULL;
     int process_fd = -1;
     bool found_group = false;
+    enum leader leader = look_at_leader(id);
     pid_t pid;
 
-    if (leader_runs(id) != 0)
+    if (leader == LEADER_RUNS || leader == LEADER_UNCLEAR)
         return id->pid;
-    if (kill(-id->pid, 0) != 0 && errno == ESRCH)
+    /* The kernel hands no number out again as long as a group or a session has it. */
+    if (leader == LEADER_IS_OTHER || has_no_group(id))
         return 0;
     proc = opendir("/proc");
     while (proc != NULL && (pid = ra_proc_next(proc, &process_fd)) != 0) {
@@ -184,7 +203,7 @@ pid_t ra_mount_child_running(const struct ra_mount_child_id *id)
             return pid;
     }
     /* The kernel knows the group: if we have seen none of it, we have not seen everything. */
-    return found_group || (kill(-id->pid, 0) != 0 && errno == ESRCH) ? 0 : id->pid;
+    return found_group || has_no_group(id) ? 0 : id->pid;
 }
 
 struct family {
@@ -242,16 +261,15 @@ void ra_mount_child_end_descendants(void)
 
 void ra_mount_child_kill(const struct ra_mount_child_id *id)
 {
-    pid_t runs = ra_mount_child_running(id);
+    enum leader leader = look_at_leader(id);
 
-    if (runs == 0)
-        return;
-    if (leader_runs(id) == 1)
+    if (leader == LEADER_RUNS)
         kill_descendants(id->pid);
-    /* Of the child or its group one runs: so the number is no other's. */
+    if (leader != LEADER_RUNS && leader != LEADER_HAS_ENDED)
+        return;
+    /* The number is the child's, and so is the group. */
     (void)kill(-id->pid, SIGKILL);
-    if (runs == id->pid)
-        (void)kill(id->pid, SIGKILL);
+    (void)kill(id->pid, SIGKILL);
 }
 
 pid_t ra_mount_child_wait(const struct ra_mount_child_id *id, struct ra_deadline deadline)
@@ -330,8 +348,13 @@ static int release(struct child *child, const struct ra_mount_child_watch *watch
 
 static int collect(const struct child *child, int *ret_status, struct ra_error *err)
 {
+    siginfo_t end = { 0 };
     int status;
 
+    /* Once it is collected, nobody can tell what it leaves from a stranger's group any more. */
+    if (waitid(P_PID, (id_t)child->id.pid, &end, WEXITED | WNOWAIT) == 0 &&
+        end.si_code != CLD_EXITED)
+        (void)kill(-child->id.pid, SIGKILL);
     if (waitpid(child->id.pid, &status, 0) != child->id.pid)
         return ra_error_set_errno(err, errno, "cannot collect a process");
     if (!WIFEXITED(status))
@@ -360,7 +383,9 @@ int ra_mount_child_run(ra_mount_child_function *function, void *argument,
             abandon(&child);
         }
         /* With an answer the work is done, and what is left of its group are daemons. */
-        if (watch != NULL && (result == 0 || ra_mount_child_running(&child.id) == 0))
+        if (watch != NULL &&
+            (result == 0 ||
+             ra_mount_child_wait(&child.id, ra_deadline_after_ms(result < 0 ? REAP_MS : 0)) == 0))
             watch->ended(watch->argument, &child.id);
     }
     ra_cleanup_close(&child.lifeline);

@@ -27,7 +27,8 @@ void ra_mount_child_end_descendants(void);
 /*
  * A child as it can be found again, by this process or another of the same boot. It leads a session
  * and a process group of its own number, in which its own children are, so that the three together
- * name all that runs for it; a later process of the same number has another start time or session.
+ * name all that runs for it. A later process of the same number has another start time; as long as
+ * it is there, nothing that runs is the child's, whatever group or session it is in.
  */
 struct ra_mount_child_id {
     pid_t pid;
@@ -66,7 +67,10 @@ int ra_mount_child_run(ra_mount_child_function *function, void *argument,
  */
 pid_t ra_mount_child_running(const struct ra_mount_child_id *id);
 
-/* Kill (SIGKILL) what ra_mount_child_running() finds, and what descends from the child. */
+/*
+ * Kill (SIGKILL) the child, its group and what descends from it, if the child is still there. What
+ * its group has left without it is not touched: by its number alone it might be a stranger's.
+ */
 void ra_mount_child_kill(const struct ra_mount_child_id *id);
 
 /* Wait for its end: 0, or the number of a process that still runs at the deadline. */

@@ -317,6 +317,23 @@ def test_another_process_of_the_number_is_not_ours(disk):
     assert not CHILDREN.exists()
 
 
+def test_a_service_of_the_number_is_not_ours(disk):
+    """It leads a session, as services do, and its workers began later than what was written down."""
+    agent = started(filesystem(disk))
+    service = subprocess.Popen(["sh", "-c", "sleep 600 & echo $!; wait"], start_new_session=True,
+                               stdout=subprocess.PIPE, text=True)
+    worker = int(service.stdout.readline())
+    CHILDREN.write_text(f"mount {service.pid} {service.pid} 1\n")
+    try:
+        assert agent("monitor").rc == SUCCESS
+        assert agent("stop").rc == SUCCESS
+        assert stat_of(worker)[0] == "S"
+    finally:
+        os.killpg(service.pid, signal.SIGKILL)
+        service.communicate()
+    assert not CHILDREN.exists()
+
+
 @pytest.mark.parametrize("text", ["", "rubbish\n", "mount 1 1 1\n", "mount -1 2 3\n", "mount 5 6\n"])
 def test_a_damaged_note_is_no_success(disk, text):
     agent = filesystem(disk)

@@ -347,7 +347,6 @@ static int note_began(void *argument, const struct ra_mount_child_id *id, struct
     struct notes *notes = argument;
 
     /* Long enough for a child that does not wait to do its work. */
-    (void)usleep(50000);
     assert_int_equal(*notes->shared, 0);
     notes->began++;
     notes->id = *id;
@@ -483,17 +482,69 @@ static void a_zombie_runs_no_more(void **state)
     (void)waitpid(pid, NULL, 0);
 }
 
-static void what_a_child_leaves_in_its_group_still_runs(void **state)
+static void what_a_child_leaves_in_its_group_is_killed_with_it(void **state)
 {
     struct notes notes = new_notes();
 
     (void)state;
     assert_int_equal(run_watched(leave_group, &notes, 5000), -1);
-    assert_int_equal(notes.ended, 0);
-    assert_int_equal(ra_mount_child_running(&notes.id), *notes.shared);
-    assert_int_equal(ra_mount_child_wait(&notes.id, ra_deadline_after_ms(50)), *notes.shared);
-    ra_mount_child_kill(&notes.id);
-    assert_int_equal(ra_mount_child_wait(&notes.id, ra_deadline_after_ms(5000)), 0);
+    assert_true(has_ended(*notes.shared));
+    assert_int_equal(notes.ended, 1);
+    assert_int_equal(ra_mount_child_running(&notes.id), 0);
+}
+
+/* A session of its own with a process besides the leader; the leader ends if it is told to. */
+static pid_t make_session(bool leader_ends, volatile int *member)
+{
+    pid_t leader = fork();
+
+    if (leader == 0) {
+        (void)setsid();
+        if (fork() == 0) {
+            *member = getpid();
+            (void)sleep(600);
+            _exit(0);
+        }
+        while (!leader_ends || *member == 0)
+            (void)usleep(1000);
+        _exit(0);
+    }
+    while (*member == 0)
+        (void)usleep(1000);
+    if (leader_ends)
+        (void)waitpid(leader, NULL, 0);
+    return leader;
+}
+
+static void a_session_that_has_the_number_now_is_let_alone(void **state)
+{
+    struct notes notes = new_notes();
+    pid_t pid = make_session(false, notes.shared);
+    /* As of an earlier process of the number: it began before everything that runs there now. */
+    const struct ra_mount_child_id id = { .pid = pid, .session = pid, .start_ticks = 1 };
+
+    (void)state;
+    assert_int_equal(ra_mount_child_running(&id), 0);
+    ra_mount_child_kill(&id);
+    assert_int_equal(ra_mount_child_wait(&id, ra_deadline_after_ms(50)), 0);
+    assert_false(has_ended(*notes.shared));
+    (void)kill(-pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+}
+
+static void a_group_without_its_leader_counts_but_is_not_killed(void **state)
+{
+    struct notes notes = new_notes();
+    pid_t pid = make_session(true, notes.shared);
+    const struct ra_mount_child_id id = { .pid = pid, .session = pid, .start_ticks = 1 };
+
+    (void)state;
+    assert_int_equal(ra_mount_child_running(&id), *notes.shared);
+    ra_mount_child_kill(&id);
+    assert_int_equal(ra_mount_child_wait(&id, ra_deadline_after_ms(100)), *notes.shared);
+    assert_false(has_ended(*notes.shared));
+    (void)kill(*notes.shared, SIGKILL);
+    assert_int_equal(ra_mount_child_wait(&id, ra_deadline_after_ms(5000)), 0);
 }
 
 static void a_daemon_of_a_child_that_hangs_is_killed_with_it(void **state)
@@ -569,7 +620,9 @@ int main(void)
         cmocka_unit_test(a_child_that_cannot_be_written_down_does_nothing),
         cmocka_unit_test(a_child_is_known_by_more_than_its_number),
         cmocka_unit_test(a_zombie_runs_no_more),
-        cmocka_unit_test(what_a_child_leaves_in_its_group_still_runs),
+        cmocka_unit_test(what_a_child_leaves_in_its_group_is_killed_with_it),
+        cmocka_unit_test(a_session_that_has_the_number_now_is_let_alone),
+        cmocka_unit_test(a_group_without_its_leader_counts_but_is_not_killed),
         cmocka_unit_test(a_daemon_of_a_child_that_hangs_is_killed_with_it),
         cmocka_unit_test(a_device_that_the_kernel_does_not_have_is_free),
         cmocka_unit_test(a_file_that_is_bound_nowhere_has_no_loop_devices),
