@@ -23,18 +23,20 @@
 
 void subject_note_mount(struct subject *subject, const struct ra_mount_entry *entry)
 {
+    bool is_exclusive = subject_is_mount_exclusive(subject, entry);
     struct seen_mount *seen;
 
-    free(subject->seen_fstype);
-    subject->seen_fstype = ra_text_copy(entry->fstype);
     for (size_t i = 0; i < subject->seen_count; i++)
-        if (subject->seen[i].devno == entry->devno)
+        if (subject->seen[i].devno == entry->devno) {
+            subject->seen[i].is_exclusive = subject->seen[i].is_exclusive || is_exclusive;
             return;
+        }
     subject->seen = realloc(subject->seen, (subject->seen_count + 1) * sizeof(subject->seen[0]));
     if (subject->seen == NULL)
         abort();
     seen = &subject->seen[subject->seen_count++];
     *seen = (struct seen_mount){ .devno = entry->devno,
+                                 .is_exclusive = is_exclusive,
                                  .identity = subject->mount->device_identity(entry->devno) };
     if (subject->spec.class == RA_MOUNT_IMAGE)
         seen->has_image =
@@ -62,7 +64,6 @@ void subject_free_seen(struct subject *subject)
         free(subject->seen[i].image);
     }
     free(subject->seen);
-    free(subject->seen_fstype);
 }
 
 /* --- the devices --- */
@@ -187,6 +188,8 @@ int subject_find_devices(struct subject *subject, struct devices *ret_devices, s
         const struct ra_mount_image image =
             image_of(seen->image, seen->image_devno, seen->image_inode);
 
+        if (!seen->is_exclusive)
+            continue;
         add_known(subject, ret_devices, seen->devno, seen->identity, true);
         has_image = has_image || seen->has_image;
         if (seen->has_image && add_loops(subject, ret_devices, &image, err) != 0)

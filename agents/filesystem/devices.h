@@ -16,6 +16,7 @@ struct subject;
 struct seen_mount {
     dev_t devno;
     char *identity;
+    bool is_exclusive;
     bool has_image; /* it is a loop device, and this is its file */
     char *image;
     dev_t image_devno;

@@ -227,10 +227,11 @@ static void put_device(const struct subject *subject, const struct ra_mount_entr
     dev_t devno;
     ino_t inode;
 
-    if (spec->class == RA_MOUNT_BLOCK) {
+    if (spec->class == RA_MOUNT_BLOCK ||
+        (!is_start && state->block != 0 && subject_is_on_device(subject))) {
         if (entry != NULL && major(entry->devno) != 0)
             put_number(subject, text, "block_", "block", entry->devno);
-        else if (spec->resolved)
+        else if (spec->class == RA_MOUNT_BLOCK && spec->resolved)
             put_number(subject, text, "block_", "block", spec->devno);
     } else if (spec->class == RA_MOUNT_IMAGE) {
         if (!is_start && entry != NULL && subject_image_of(subject, entry, &image, &devno, &inode))

@@ -225,13 +225,56 @@ static bool is_exempt(const char *fstype)
     return subject_is_shared(fstype) || filesystem_type_is_in(fstype, CONSTANT_TYPES);
 }
 
+/* As the parameters say. */
+static bool is_configured_exclusive(const struct subject *subject)
+{
+    return subject->has_spec &&
+           (subject->spec.class == RA_MOUNT_BLOCK || subject->spec.class == RA_MOUNT_IMAGE) &&
+           !subject->mount->option_is_set(subject->config->options, "ro") &&
+           !is_exempt(subject->spec.fstype);
+}
+
+bool subject_is_on_device(const struct subject *subject)
+{
+    const struct state *state = &subject->state;
+
+    if (subject->spec.class == RA_MOUNT_BLOCK || subject->spec.class == RA_MOUNT_IMAGE)
+        return true;
+    return subject->spec.class != RA_MOUNT_BIND && subject->spec.memory != NULL &&
+           (state->block != 0 || state->image != NULL);
+}
+
+static bool is_remembered_exclusive(const struct state *state)
+{
+    return state->was_mounted && (state->block != 0 || state->image != NULL) && !state->read_only &&
+           !is_exempt(state->fstype);
+}
+
+bool subject_is_mount_exclusive(const struct subject *subject, const struct ra_mount_entry *entry)
+{
+    const struct ra_mount_backend *mount = subject->mount;
+    /* Read-only because that was wanted; the kernel's own doing is no excuse. */
+    bool is_read_only =
+        mount->option_is_set(entry->fs_options, "ro") &&
+        (mount->option_is_set(subject->config->options, "ro") || subject->state.read_only);
+
+    return subject_is_on_device(subject) && !is_read_only && !is_exempt(entry->fstype);
+}
+
+/*
+ * What was mounted decides, not the parameters: those may be others by now, or lead to something
+ * else. Only of a mount that nobody has seen nothing but the parameters tells.
+ */
 bool subject_is_exclusive(const struct subject *subject)
 {
-    if (!subject->has_spec || subject->mount->option_is_set(subject->config->options, "ro") ||
-        (subject->spec.class != RA_MOUNT_BLOCK && subject->spec.class != RA_MOUNT_IMAGE))
-        return false;
-    return !is_exempt(subject->spec.fstype) && !is_exempt(subject->state.fstype) &&
-           !is_exempt(subject->seen_fstype);
+    bool is_told = subject->seen_count > 0 || subject->state.was_mounted;
+
+    if (subject->context->kind == RA_ACTION_START)
+        return is_configured_exclusive(subject) && !is_exempt(subject->state.fstype);
+    for (size_t i = 0; i < subject->seen_count; i++)
+        if (subject->seen[i].is_exclusive)
+            return true;
+    return is_told ? is_remembered_exclusive(&subject->state) : is_configured_exclusive(subject);
 }
 
 int subject_probe(const struct subject *subject, const struct ra_mount_entry *entry,

@@ -33,7 +33,6 @@ struct subject {
     size_t child_count;
     struct seen_mount *seen;
     size_t seen_count;
-    char *seen_fstype;
     bool resolve_failed;         /* the device parameter leads nowhere, or not in time */
     struct ra_error state_error; /* there is a state, but it cannot be used; kind 0: fine */
 };
@@ -71,11 +70,18 @@ char *subject_moved_directory(const struct subject *subject);
 /* Is the mount read-only though it was not asked to be? Returns the reason, or NULL. */
 const char *subject_lost_write(const struct subject *subject, const struct ra_mount_entry *entry);
 
+/* Is it a device or an image, by what the parameters say or by what the state says of them? */
+bool subject_is_on_device(const struct subject *subject);
+
 /*
  * True for a device that nobody else may have mounted while we have, or once we have stopped: not
- * for cluster file systems, btrfs, and what is mounted read-only.
+ * for cluster file systems, btrfs, and what is mounted read-only. Of a start the parameters tell;
+ * of what was mounted, the mount as this action has seen it, or the state.
  */
 bool subject_is_exclusive(const struct subject *subject);
+
+/* The same of one mount of ours. */
+bool subject_is_mount_exclusive(const struct subject *subject, const struct ra_mount_entry *entry);
 
 /* True for a type that several nodes, or several mounts, may share a device with. */
 bool subject_is_shared(const char *fstype);

@@ -487,6 +487,52 @@ def test_only_the_configured_node_leads_to_the_device(disk):
     assert outcome.rc == SUCCESS, outcome
 
 
+# --- parameters that say something else than what is mounted --------------------------------------
+
+
+@pytest.mark.parametrize("params", [{"options": "ro"}, {"fstype": "btrfs"}, {"fstype": "nfs"}],
+                         ids=["read-only", "a sharing type", "a network type"])
+def test_parameters_that_were_changed_excuse_nothing(made, disk, params):
+    """What was mounted is what must be released."""
+    started(filesystem(disk))
+    held(made, filesystem(disk, **params))
+
+
+def test_a_link_that_leads_to_a_directory_now(made, disk, link):
+    agent = started(filesystem(link("a", disk)))
+    link("a", Path("/srv/disks"))
+    held(made, agent)
+
+
+def test_a_state_of_a_type_that_needs_no_proof(made, disk):
+    """A btrfs was unmounted, and an ext4 mounted in its place, by hand."""
+    made.append(Disk("free", "btrfs", megabytes=320))
+    started(filesystem(made[-1], fstype=""))
+    run("umount", "/data/x")
+    run("mount", disk.path, "/data/x")
+    held(made, filesystem(disk, fstype=""))
+
+
+def test_what_is_mounted_read_only_needs_no_proof(made, disk):
+    agent = started(filesystem(disk, options="ro"))
+    made.append(PrivateNamespace("private"))
+    assert agent("stop", timeout_s=5).rc == SUCCESS
+
+
+def test_a_state_of_a_device_makes_no_device_of_a_bind(made, disk):
+    """The bind's file system is mounted elsewhere, too, and used: that is nobody's business."""
+    started(filesystem(disk))
+    run("umount", "/data/x")
+    made.append(Disk("lower"))
+    for directory in ("/data/lower", "/data/x"):
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    run("mount", made[-1].path, "/data/lower")
+    run("mount", "--bind", "/data/lower", "/data/x")
+    holder = hold(made, "file", "/data/lower/log")
+    assert filesystem("/data/lower", fstype="none", options="bind")("stop", timeout_s=5).rc == SUCCESS
+    assert holder.is_alive() and mounted_on("/data/lower") and not mounted_on("/data/x")
+
+
 # --- what monitor says of a file system that is not mounted here but active -----------------------
 
 
