@@ -3,8 +3,9 @@
  * The devices that our file system is or was on, in the order of what proves it: mounts of ours
  * that this action has seen; the state's numbers, as far as they still mean the same devices; and,
  * only if these tell nothing, what the device parameter leads to, because links and tags go to
- * whichever device came last, a snapshot or a clone of ours for example. Of an image they are the
- * loop devices that are bound to the file, by whichever name.
+ * whichever device came last, a snapshot or a clone of ours for example. If they tell that our
+ * devices have left the node, the parameter adds no other. Of an image they are the loop devices
+ * that are bound to the file, by whichever name.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -157,6 +158,25 @@ static struct ra_mount_image image_of(const char *path, dev_t devno, ino_t inode
     };
 }
 
+/*
+ * Ours have left the node, so what the parameter leads to is another device. Should it have one of
+ * their numbers, this may be the same disk after a change of its medium: it can be asked.
+ */
+static void add_successor(struct subject *subject, struct devices *devices)
+{
+    const struct state *state = &subject->state;
+    bool is_successor = false;
+    dev_t devno;
+
+    if (!subject_resolve(subject) || subject->spec.class != RA_MOUNT_BLOCK)
+        return;
+    devno = subject->spec.devno;
+    for (size_t i = 0; i < subject->seen_count; i++)
+        is_successor = is_successor || subject->seen[i].devno == devno;
+    if (is_successor || state->block == devno || (state->was_mounted && state->devno == devno))
+        add(devices, devno, false);
+}
+
 static int add_by_parameter(struct subject *subject, struct devices *devices, struct ra_error *err)
 {
     const struct ra_mount_spec *spec = &subject->spec;
@@ -206,7 +226,12 @@ int subject_find_devices(struct subject *subject, struct devices *ret_devices, s
         if (add_loops(subject, ret_devices, &image, err) != 0)
             return -1;
     }
-    return has_image || has_proven(ret_devices) ? 0 : add_by_parameter(subject, ret_devices, err);
+    if (has_image || has_proven(ret_devices))
+        return 0;
+    if (subject->spec.class == RA_MOUNT_IMAGE || !ret_devices->is_known || ret_devices->count > 0)
+        return add_by_parameter(subject, ret_devices, err);
+    add_successor(subject, ret_devices);
+    return 0;
 }
 
 bool subject_is_elsewhere(const struct subject *subject, const struct devices *devices,

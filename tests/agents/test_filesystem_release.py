@@ -442,6 +442,22 @@ def test_a_link_that_leads_to_a_snapshot_is_not_followed(made, disk, link):
     assert holder.is_alive() and mounted_on("/data/backup") and not mounted_on("/data/x")
 
 
+def test_a_link_that_leads_to_a_snapshot_when_the_volume_has_left(made, disk, link):
+    """Also then a backup's mount of the snapshot, and its users, are nobody's business."""
+    made.append(Disk("snapshot"))
+    agent = started(filesystem(link("a", disk)))
+    run("umount", "/data/x")
+    run("losetup", "-d", disk.path)
+    link("a", made[-1])
+    Path("/data/backup").mkdir(parents=True, exist_ok=True)
+    run("mount", made[-1].path, "/data/backup")
+    holder = hold(made, "file", "/data/backup/log")
+    outcome = agent("stop", timeout_s=10)
+    assert holder.is_alive() and mounted_on("/data/backup")
+    assert outcome.rc == SUCCESS, outcome
+    assert list(STATE.glob("*")) == []
+
+
 def test_a_link_that_leads_to_a_device_in_use_is_not_asked(made, disk, link):
     made.append(Disk("snapshot"))
     snapshot = made[-1]
