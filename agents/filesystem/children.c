@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * The processes that mount and unmount for us, written down before they begin. mount(2) and
+ * The processes that mount, unmount and check for us, written down before they begin. mount(2) and
  * umount(2) may sleep where no signal reaches them and finish long after the action that called
  * them has timed out or was killed: the mount appears then, or the file system is written back
- * until then. So no later action takes the mount table's word before these have ended.
+ * until then. A checker writes as long as it runs, and not every one claims the device. So no later
+ * action takes the mount table's word before these have ended.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +19,21 @@
 #include "state.h"
 #include "subject.h"
 
-/* --- the file: a line "mount PID SESSION START" or "unmount ..." for each --- */
+/* --- the file: a line "mount PID SESSION START", "unmount ..." or "check ..." for each --- */
+
+static const char *const words_of_work[] = {
+    [CHILD_MOUNTS] = "mount", [CHILD_UNMOUNTS] = "unmount", [CHILD_CHECKS] = "check"
+};
+
+static bool take_work(const char *word, enum child_work *ret_work)
+{
+    for (size_t i = 0; i < sizeof(words_of_work) / sizeof(words_of_work[0]); i++)
+        if (strcmp(words_of_work[i], word) == 0) {
+            *ret_work = (enum child_work)i;
+            return true;
+        }
+    return false;
+}
 
 static char *children_name(const struct subject *subject)
 {
@@ -52,7 +67,7 @@ static int save(const struct subject *subject, struct ra_error *err)
     for (size_t i = 0; i < subject->child_count; i++) {
         const struct child_record *record = &subject->children[i];
 
-        ra_text_buffer_addf(&text, "%s %d %d %llu\n", record->mounts ? "mount" : "unmount",
+        ra_text_buffer_addf(&text, "%s %d %d %llu\n", words_of_work[record->work],
                             (int)record->id.pid, (int)record->id.session,
                             (unsigned long long)record->id.start_ticks);
     }
@@ -73,12 +88,11 @@ static bool take_line(struct subject *subject, const char *line)
     for (size_t i = 0; i < 3; i++)
         if (ra_number_parse_integer(words[i + 1], &numbers[i]) != 0 || numbers[i] < 0)
             return false;
-    record.mounts = strcmp(words[0], "mount") == 0;
     record.id = (struct ra_mount_child_id){ .pid = (pid_t)numbers[0],
                                             .session = (pid_t)numbers[1],
                                             .start_ticks = (uint64_t)numbers[2] };
     /* The numbers are used for signals: 1 and less would reach everybody. */
-    if (record.id.pid <= 1 || (!record.mounts && strcmp(words[0], "unmount") != 0))
+    if (record.id.pid <= 1 || !take_work(words[0], &record.work))
         return false;
     add(subject, &record);
     return true;
@@ -118,10 +132,10 @@ void subject_recall_children(struct subject *subject)
 
 /* --- keeping it --- */
 
-static int began(struct subject *subject, bool mounts, const struct ra_mount_child_id *id,
+static int began(struct subject *subject, enum child_work work, const struct ra_mount_child_id *id,
                  struct ra_error *err)
 {
-    const struct child_record record = { .mounts = mounts, .id = *id };
+    const struct child_record record = { .work = work, .id = *id };
 
     add(subject, &record);
     return save(subject, err);
@@ -129,13 +143,18 @@ static int began(struct subject *subject, bool mounts, const struct ra_mount_chi
 
 static int mount_began(void *argument, const struct ra_mount_child_id *id, struct ra_error *err)
 {
-    return began(argument, true, id, err);
+    return began(argument, CHILD_MOUNTS, id, err);
+}
+
+static int check_began(void *argument, const struct ra_mount_child_id *id, struct ra_error *err)
+{
+    return began(argument, CHILD_CHECKS, id, err);
 }
 
 /* Unmounting goes on without a note: this action knows of the process all the same. */
 static int unmount_began(void *argument, const struct ra_mount_child_id *id, struct ra_error *err)
 {
-    if (began(argument, false, id, err) != 0)
+    if (began(argument, CHILD_UNMOUNTS, id, err) != 0)
         ra_log_warning("%s; should this action be killed, the next one does not know of the "
                        "process that unmounts",
                        err->text);
@@ -156,11 +175,14 @@ static void ended(void *argument, const struct ra_mount_child_id *id)
         ra_log_warning("%s", err.text);
 }
 
-struct ra_mount_child_watch subject_watch(struct subject *subject, bool mounts)
+struct ra_mount_child_watch subject_watch(struct subject *subject, enum child_work work)
 {
-    return (struct ra_mount_child_watch){ .began = mounts ? mount_began : unmount_began,
-                                          .ended = ended,
-                                          .argument = subject };
+    struct ra_mount_child_watch watch = { .ended = ended, .argument = subject };
+
+    watch.began = work == CHILD_MOUNTS     ? mount_began
+                  : work == CHILD_UNMOUNTS ? unmount_began
+                                           : check_began;
+    return watch;
 }
 
 /* --- asking --- */
@@ -168,14 +190,21 @@ struct ra_mount_child_watch subject_watch(struct subject *subject, bool mounts)
 static int still_running(const struct subject *subject, const struct child_record *record,
                          pid_t pid, struct ra_error *err)
 {
+    static const char *const what[] = {
+        [CHILD_MOUNTS] = "a mount", [CHILD_UNMOUNTS] = "an unmount", [CHILD_CHECKS] = "a check"
+    };
+    static const char *const why[] = {
+        [CHILD_MOUNTS] = "it may appear at any moment",
+        [CHILD_UNMOUNTS] = "the file system is not released before it has ended",
+        [CHILD_CHECKS] = "it may write to the device at any moment",
+    };
+
     return ra_error_set(err, RA_ERROR_BUSY,
                         "%s of %s on %s is still under way in process %d, which an earlier call "
                         "has left in the kernel and no signal ends: %s",
-                        record->mounts ? "a mount" : "an unmount",
-                        subject->has_spec ? subject->spec.source : "a device",
+                        what[record->work], subject->has_spec ? subject->spec.source : "a device",
                         subject->directory != NULL ? subject->directory : "a directory", (int)pid,
-                        record->mounts ? "it may appear at any moment"
-                                       : "the file system is not released before it has ended");
+                        why[record->work]);
 }
 
 int subject_check_children(const struct subject *subject, struct ra_error *err)
@@ -199,7 +228,7 @@ int subject_await_children(struct subject *subject, bool mounts_only, struct ra_
         const struct child_record record = subject->children[i];
         pid_t pid;
 
-        if (mounts_only && !record.mounts)
+        if (mounts_only && record.work != CHILD_MOUNTS)
             continue;
         /* Nobody waits for its result any more: a helper that could be stopped is. */
         subject->mount->child_kill(&record.id);

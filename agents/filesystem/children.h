@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* Processes that mount and unmount, which may outlive their action. */
+/* Processes that mount, unmount and check, which may outlive their action. */
 #ifndef RA_AGENTS_FILESYSTEM_CHILDREN_H
 #define RA_AGENTS_FILESYSTEM_CHILDREN_H
 
@@ -11,9 +11,11 @@
 
 struct subject;
 
-/* A process that mounts or unmounts for us, of this action or an earlier one. */
+enum child_work { CHILD_MOUNTS, CHILD_UNMOUNTS, CHILD_CHECKS };
+
+/* A process that works for us, of this action or an earlier one. */
 struct child_record {
-    bool mounts;
+    enum child_work work;
     struct ra_mount_child_id id;
 };
 
@@ -21,7 +23,7 @@ struct child_record {
 void subject_recall_children(struct subject *subject);
 
 /* For the mount library: writes down each process before it begins, until it has ended. */
-struct ra_mount_child_watch subject_watch(struct subject *subject, bool mounts);
+struct ra_mount_child_watch subject_watch(struct subject *subject, enum child_work work);
 
 /* Does one still run? Nothing is written. Errors: BUSY with its number. */
 int subject_check_children(const struct subject *subject, struct ra_error *err);

@@ -110,20 +110,15 @@ static int run_fsck(struct subject *subject, struct ra_error *err)
 {
     const struct filesystem_config *config = subject->config;
     const char *fstype = subject->spec.fstype;
-    const char *argv[] = { "fsck", "-p", subject->spec.path, NULL, NULL, NULL };
+    const struct ra_mount_child_watch watch = subject_watch(subject, CHILD_CHECKS);
     ra_auto_text_buffer struct ra_text_buffer output = { 0 };
     int status;
 
     if (subject->spec.class != RA_MOUNT_BLOCK || config->run_fsck == FSCK_NO ||
         (config->run_fsck == FSCK_AUTO && filesystem_type_is_in(fstype, NO_FSCK_TYPES)))
         return 0;
-    if (fstype != NULL) {
-        argv[1] = "-t";
-        argv[2] = fstype;
-        argv[3] = "-p";
-        argv[4] = subject->spec.path;
-    }
-    if (ra_process_run(argv, subject->context->deadline, &status, &output, err) != 0)
+    if (subject->mount->check(subject->spec.path, fstype, &watch, subject->context->deadline,
+                              &output, &status, err) != 0)
         return ra_error_prefix(err, "checking %s", subject->spec.source);
     if (status < FSCK_SERIOUS)
         return 0;
@@ -271,7 +266,7 @@ static int mount_and_verify(struct subject *subject, const char *source, struct 
     const struct ra_mount_entry *top =
         subject->mount->table_visible(subject->table, subject->directory);
     int id_before = top != NULL ? top->id : -1;
-    const struct ra_mount_child_watch watch = subject_watch(subject, true);
+    const struct ra_mount_child_watch watch = subject_watch(subject, CHILD_MOUNTS);
     bool as_bind = ra_text_equal(spec->fstype, "bind");
     ra_auto_free char *bind_options =
         ra_text_format("bind%s%s", spec->options[0] != '\0' ? "," : "", spec->options);

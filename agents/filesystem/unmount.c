@@ -95,7 +95,7 @@ static int try_once(struct ladder *ladder, bool force, struct ra_error *err)
     struct ra_deadline slice =
         is_remote(ladder) ? ra_deadline_earlier(ladder->deadline, ra_deadline_after_ms(HANG_MS))
                           : ladder->deadline;
-    const struct ra_mount_child_watch watch = subject_watch(subject, false);
+    const struct ra_mount_child_watch watch = subject_watch(subject, CHILD_UNMOUNTS);
     int found = look_again(ladder, err);
     int failed;
 

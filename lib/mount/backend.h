@@ -36,6 +36,7 @@
     X(fstype_is)                                                                                   \
     X(fstype_is_remote)                                                                            \
     X(mount)                                                                                       \
+    X(check)                                                                                       \
     X(unmount)                                                                                     \
     X(probe)                                                                                       \
     X(make_directory)                                                                              \

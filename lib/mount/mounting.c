@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmount.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -180,6 +182,54 @@ int ra_mount_mount(const struct ra_mount_request *request, const struct ra_mount
     }
     (void)munmap(job.report, sizeof(*job.report));
     return result;
+}
+
+/* --- checking --- */
+
+#define NO_PROGRAM 127
+
+struct check_job {
+    const char *path;
+    const char *fstype;
+};
+
+static int check_in_child(void *argument)
+{
+    const struct check_job *job = argument;
+    const char *with_type[] = { "fsck", "-t", job->fstype, "-p", job->path, NULL };
+    const char *without[] = { "fsck", "-p", job->path, NULL };
+    const char *const *argv = job->fstype != NULL ? with_type : without;
+    int status = 0;
+    pid_t pid;
+
+    if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+        return NO_PROGRAM;
+    while (waitpid(pid, &status, 0) != pid)
+        if (errno != EINTR)
+            return NO_PROGRAM;
+    /* It may have been killed without the checkers that it ran. */
+    ra_mount_child_end_descendants();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+int ra_mount_check(const char *path, const char *fstype, const struct ra_mount_child_watch *watch,
+                   struct ra_deadline deadline, struct ra_text_buffer *output, int *ret_status,
+                   struct ra_error *err)
+{
+    struct check_job job = { .path = path, .fstype = fstype };
+    int result, status = 0;
+    RA_LOG_CALL("checking %s", path);
+
+    result = ra_mount_child_run(check_in_child, &job, watch, deadline, output, &status, err);
+    if (result == 1)
+        return ra_error_set(err, RA_ERROR_TIMEOUT, "fsck of %s did not end in time and was killed",
+                            path);
+    if (result != 0)
+        return result;
+    if (status == NO_PROGRAM)
+        return ra_error_set(err, RA_ERROR_MISSING, "the program fsck is not installed");
+    *ret_status = status;
+    return 0;
 }
 
 /* --- unmounting --- */

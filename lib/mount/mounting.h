@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * Mounting by libmount, unmounting by umount2(2), and asking a mounted file system for a sign of
- * life: each in a child, so that the caller's deadline holds whatever the file system does.
+ * Mounting by libmount, unmounting by umount2(2), checking by fsck(8), and asking a mounted file
+ * system for a sign of life: each in a child, so that the caller's deadline holds whatever the file
+ * system does.
  */
 #ifndef RA_MOUNT_MOUNTING_H
 #define RA_MOUNT_MOUNTING_H
@@ -31,6 +32,16 @@ struct ra_mount_request {
  */
 int ra_mount_mount(const struct ra_mount_request *request, const struct ra_mount_child_watch *watch,
                    struct ra_deadline deadline, struct ra_error *err);
+
+/*
+ * Have fsck(8) repair the unmounted device at `path` without asking (-p). `fstype` may be NULL.
+ * *ret_status is its exit status, or 128 + the signal that ended it; what it says is added to
+ * `output`. It and the checkers that it runs may go on, and write, after a TIMEOUT, unless `watch`
+ * was told that they have ended. Errors: MISSING (no fsck on this node), TIMEOUT, SYSTEM.
+ */
+int ra_mount_check(const char *path, const char *fstype, const struct ra_mount_child_watch *watch,
+                   struct ra_deadline deadline, struct ra_text_buffer *output, int *ret_status,
+                   struct ra_error *err);
 
 /*
  * One umount2(target, UMOUNT_NOFOLLOW), with `force` MNT_FORCE too: FUSE and network file systems

@@ -167,19 +167,20 @@ class PrivateNamespace:
 
 
 class FakeHelper:
-    """A mount helper /sbin/mount.TYPE for what no real one does on request; each use says what."""
+    """A helper /sbin/mount.TYPE or fsck.TYPE for what no real one does on request; each use says what."""
 
-    def __init__(self, fstype, script):
-        self.path = Path(f"/usr/sbin/mount.{fstype}")
+    def __init__(self, fstype, script, program="mount"):
+        self.path = Path(f"/usr/sbin/{program}.{fstype}")
         self.kept = self.path.read_bytes() if self.path.exists() else None
+        self.path.unlink(missing_ok=True)  # it may be a link to a program of many names
         self.path.write_text(script)
         self.path.chmod(0o755)
 
     def remove(self):
-        if self.kept is None:
-            self.path.unlink()
-        else:
+        self.path.unlink()
+        if self.kept is not None:
             self.path.write_bytes(self.kept)
+            self.path.chmod(0o755)
 
 
 def freeze(pid):
