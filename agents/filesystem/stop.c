@@ -163,14 +163,16 @@ static int stop(struct subject *subject, struct ra_error *err)
 }
 
 /*
- * Without a directory nothing can have been started, and no state says that it was. What a damaged
- * state was about, the parameters may no longer say: what they say is unmounted, but that proves
- * nothing.
+ * Without a directory no state says that something was started; but a process that unmounts may
+ * still be written down. What a damaged state was about, the parameters may no longer say: what
+ * they say is unmounted, but that proves nothing.
  */
 static int stop_as_known(struct subject *subject, struct ra_error *err)
 {
+    bool mounts_only = subject->directory != NULL;
+
     if (subject->child_count > 0 &&
-        (subject_await_children(subject, true, subject->context->deadline, err) != 0 ||
+        (subject_await_children(subject, mounts_only, subject->context->deadline, err) != 0 ||
          subject_refresh(subject, err) != 0))
         return -1;
     if (subject->directory != NULL && stop(subject, err) != 0)

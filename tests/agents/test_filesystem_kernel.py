@@ -331,6 +331,22 @@ def test_a_stop_that_was_killed_while_it_wrote_back(slow):
     released(agent, slow)
 
 
+def test_an_unmount_that_goes_on_when_nothing_else_is_known(slow):
+    """The state was removed, and the parameters are missing."""
+    agent = started(filesystem(slow))
+    fill(slow)
+    assert agent("stop", timeout_s=6).rc == GENERIC
+    pid = one_sleeper()
+    (STATE / "Filesystem-test").unlink()
+    for _ in range(2):
+        outcome = agent("stop", timeout_s=3, device=None, directory=None)
+        assert outcome.rc == GENERIC and f"process {pid}" in outcome.reason
+    slow.answer()
+    assert agent("stop", device=None, directory=None).rc == SUCCESS
+    assert sleepers() == [] and is_free(slow.path)
+    assert list(STATE.glob("*")) == []
+
+
 # --- what is written down -------------------------------------------------------------------------
 
 
