@@ -24,6 +24,7 @@
 #include "config.h"
 #include "devices.h"
 #include "gluster.h"
+#include "release.h"
 #include "state.h"
 #include "subject.h"
 #include "unmount.h"
@@ -191,6 +192,10 @@ static int clear_directory(struct subject *subject, struct ra_error *err)
         return 1;
     ra_log_warning("%s is mounted on %s, but it is of no use (%s) and is mounted afresh",
                    layers.ours->source, subject->directory, err->text);
+    /* If nothing takes its place, a stop must know what was here. */
+    if (!subject->has_state && subject_remember(subject, layers.ours, err) != 0)
+        return -1;
+    subject->has_state = true;
     return filesystem_unmount(subject, layers.ours->id, err);
 }
 
@@ -229,6 +234,8 @@ static void undo(struct subject *subject, int id_before)
     top = subject->mount->table_visible(subject->table, subject->directory);
     if (top == NULL || strcmp(top->target, subject->directory) != 0 || top->id == id_before)
         return;
+    if (subject->mount->spec_match(&subject->spec, top) == RA_MOUNT_OURS)
+        subject_note_mount(subject, top);
     if (filesystem_unmount(subject, top->id, &err) != 0)
         ra_log_warning("cleaning up: %s", err.text);
 }
@@ -290,13 +297,20 @@ static int mount_and_verify(struct subject *subject, const char *source, struct 
 
 /*
  * What did not start is not remembered; but what may still come to be is: after a timeout, and as
- * long as a process of ours is in the kernel. What was remembered before is still to be proven.
+ * long as a process of ours is in the kernel. What was remembered before is still to be proven, and
+ * so is the release of what was mounted and unmounted again.
  */
 static void forget_failure(struct subject *subject, bool had_state, const struct ra_error *err)
 {
-    if (!had_state && err->kind != RA_ERROR_TIMEOUT && subject->child_count == 0 &&
-        subject->table != NULL && subject_look(subject, subject->directory).ours == NULL)
+    struct ra_error held;
+
+    if (had_state || err->kind == RA_ERROR_TIMEOUT || subject->child_count > 0 ||
+        subject->table == NULL || subject_look(subject, subject->directory).ours != NULL)
+        return;
+    if (subject->seen_count == 0 || filesystem_check_release(subject, &held) == 0)
         subject_forget(subject);
+    else
+        ra_log_warning("%s", held.text);
 }
 
 static int prepare_and_mount(struct subject *subject, struct ra_error *err)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Agent, wait_until
-from mount_env import Disk, PrivateNamespace, mounted_on, run
+from mount_env import Disk, FakeHelper, PrivateNamespace, mounted_on, run
 from test_filesystem import (  # noqa: F401 (fixtures)
     GENERIC, NOT_RUNNING, STATE, SUCCESS, clean_table, disk, filesystem, made, other)
 from test_filesystem_stop import hold, started
@@ -586,6 +586,48 @@ def test_a_mount_of_our_own_namespace_is_called_that(disk):
     assert "the mount on /mnt/bound" in outcome.reason and "in whose" not in outcome.reason
     assert agent("stop").rc == SUCCESS
     assert mounted_on("/mnt/bound") == []
+
+
+# --- a start that failed after it had mounted -----------------------------------------------------
+
+# Fails when it is too late, as mount.glusterfs does without a quorum; a container mounts it too.
+TOO_LATE = """#!/bin/sh
+mount -i -t ext4 "$1" "$2"
+nsenter --mount --root --target=%d mount -i -t ext4 "$1" /mnt
+exit 32
+"""
+
+
+def test_a_failed_start_whose_mount_lives_on_elsewhere(made, disk):
+    made.append(PrivateNamespace("private"))
+    made.append(FakeHelper("ext4", TOO_LATE % made[-1].pid))
+    agent = filesystem(disk)
+    assert agent("start").rc == GENERIC
+    assert mounted_on("/data/x") == []
+    made.pop().remove()
+    for _ in range(2):
+        outcome = agent("stop", timeout_s=3)
+        assert outcome.rc == GENERIC and f"sleep[{made[-1].pid}]" in outcome.reason
+    made.pop().remove()
+    assert agent("stop").rc == SUCCESS
+    assert list(STATE.glob("*")) == []
+
+
+def test_a_useless_mount_that_a_failed_start_took_away(made, disk):
+    """The kernel had made it read-only; start unmounts it, but a container keeps it so."""
+    Path("/data/x").mkdir(parents=True, exist_ok=True)
+    run("mount", disk.path, "/data/x")
+    run("mount", "-o", "remount,ro", "/data/x")
+    made.append(PrivateNamespace("private"))
+    agent = filesystem(disk)
+    assert agent("start", timeout_s=10).rc == GENERIC
+    assert mounted_on("/data/x") == []
+    for _ in range(2):
+        outcome = agent("stop", timeout_s=3)
+        assert outcome.rc == GENERIC and f"sleep[{made[-1].pid}]" in outcome.reason
+    made.pop().remove()
+    assert agent("stop").rc == SUCCESS
+    assert list(STATE.glob("*")) == []
 
 
 # --- types that need no proof ---------------------------------------------------------------------
