@@ -116,25 +116,28 @@ static int prepare(struct subject *subject, const char *moved)
 
 /*
  * A mount that no start of ours made, or not as it is now, is remembered before it goes: should
- * this stop fail after that, the next one must know what to prove.
+ * this stop fail after that, the next one must know what to prove. Where nothing can be written
+ * down, what would need that proof stays mounted: the mount table then tells of it.
  */
-static void remember_found(struct subject *subject, const char *moved)
+static int remember_found(struct subject *subject, const char *moved, struct ra_error *err)
 {
     const struct ra_mount_entry *entry = subject_look(subject, subject->directory).ours;
-    struct ra_error err;
 
     if (entry == NULL)
         entry = subject_look(subject, moved).ours;
     if (entry == NULL)
-        return;
+        return 0;
     subject_note_mount(subject, entry);
     subject_update(subject, entry);
     if (subject->has_state || subject->state_error.kind != 0)
-        return;
-    if (subject_remember(subject, entry, &err) == 0)
-        subject->has_state = true;
-    else
-        ra_log_warning("%s", err.text);
+        return 0;
+    subject->has_state = subject_remember(subject, entry, err) == 0;
+    if (!subject->has_state && subject_is_exclusive(subject))
+        return ra_error_prefix(err, "%s stays mounted, because its release could not be followed",
+                               entry->target);
+    if (!subject->has_state)
+        ra_log_warning("%s", err->text);
+    return 0;
 }
 
 static int stop(struct subject *subject, struct ra_error *err)
@@ -142,7 +145,8 @@ static int stop(struct subject *subject, struct ra_error *err)
     ra_auto_free char *moved = subject_moved_directory(subject);
     bool did_unmount = false;
 
-    remember_found(subject, moved);
+    if (remember_found(subject, moved, err) != 0)
+        return -1;
     if (prepare(subject, moved) != 0)
         return ra_error_set(err, RA_ERROR_SYSTEM, "cannot read the mount table");
     if ((subject->has_state || subject_look(subject, subject->directory).ours != NULL) &&

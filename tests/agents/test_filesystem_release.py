@@ -588,6 +588,37 @@ def test_a_mount_of_our_own_namespace_is_called_that(disk):
     assert mounted_on("/mnt/bound") == []
 
 
+# --- nothing can be written down ------------------------------------------------------------------
+
+
+@pytest.fixture
+def full():
+    """The state's file system has no room for another file."""
+    STATE.mkdir(mode=0o700, exist_ok=True)
+    run("mount", "-t", "tmpfs", "-o", "nr_inodes=1,mode=700", "full", STATE)
+    yield
+    run("umount", STATE)
+
+
+def test_a_mount_that_cannot_be_remembered_stays(made, disk, full):
+    """By hand; were it gone, the next stop would know of nothing and say 0."""
+    Path("/data/x").mkdir(parents=True, exist_ok=True)
+    run("mount", disk.path, "/data/x")
+    made.append(PrivateNamespace("private"))
+    for _ in range(2):
+        outcome = filesystem(disk)("stop", timeout_s=4)
+        assert outcome.rc == GENERIC and "No space left on device" in outcome.reason
+        assert mounted_on("/data/x") == [disk.path]
+
+
+def test_a_bind_needs_no_memory_to_be_stopped(full):
+    for directory in ("/data/x", "/srv/source"):
+        Path(directory).mkdir(parents=True, exist_ok=True)
+    run("mount", "--bind", "/srv/source", "/data/x")
+    assert filesystem("/srv/source", fstype="none", options="bind")("stop").rc == SUCCESS
+    assert mounted_on("/data/x") == []
+
+
 # --- a start that failed after it had mounted -----------------------------------------------------
 
 # Fails when it is too late, as mount.glusterfs does without a quorum; a container mounts it too.
