@@ -3,20 +3,12 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/option.h"
 #include "base/text.h"
 #include "config.h"
-
-bool filesystem_type_is_in(const char *fstype, const char *list)
-{
-    ra_auto_text_list char **types = ra_text_split(list, ",");
-
-    for (char **type = types; fstype != NULL && *type != NULL; type++)
-        if (strcmp(*type, fstype) == 0)
-            return true;
-    return false;
-}
 
 /* --- force_unmount --- */
 
@@ -105,33 +97,25 @@ static int check_signals(const char *parameter, const char *list,
  * that change the device even when mounted read-only may only if the administrator vouches for
  * it; any other may read-only.
  */
-static int check_clone(const struct ra_context *context, const struct ra_mount_backend *mount,
-                       struct ra_error *err)
+static int check_clone(const struct ra_context *context, struct ra_error *err)
 {
     const struct filesystem_config *config = context->config;
-    bool read_only = mount->option_is_set(config->options, "ro");
+    const struct ra_fstype *type = ra_fstype_find(config->fstype);
 
-    if (!context->is_clone ||
-        filesystem_type_is_in(config->fstype,
-                              "none,bind,overlay,overlayfs,tmpfs,nfs,nfs4,aznfs,efs,smbfs,cifs,"
-                              "smb3,gfs2,glusterfs,ceph,ocfs2,cvfs,lustre"))
+    if (!context->is_clone || type->clone_safe ||
+        (type->clone_hostile ? config->force_clones : ra_option_is_set(config->options, "ro")))
         return 0;
-    if (filesystem_type_is_in(config->fstype, "ext4,ext4dev,ext3,reiserfs,reiser4,xfs,jfs")) {
-        if (config->force_clones)
-            return 0;
+    if (type->clone_hostile)
         return ra_error_set(err, RA_ERROR_CONFIG,
                             "%s on %s is no cluster file system, and mounting it on two nodes "
                             "destroys it: do not clone this resource (force_clones=true is only "
                             "for devices that each node has of its own)",
                             config->fstype, config->device);
-    }
-    if (!read_only)
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "%s on %s is not known as a cluster file system: a clone of it may "
-                            "only be mounted with options=ro",
-                            ra_text_is_empty(config->fstype) ? "the file system" : config->fstype,
-                            config->device);
-    return 0;
+    return ra_error_set(err, RA_ERROR_CONFIG,
+                        "%s on %s is not known as a cluster file system: a clone of it may "
+                        "only be mounted with options=ro",
+                        ra_text_is_empty(config->fstype) ? "the file system" : config->fstype,
+                        config->device);
 }
 
 int filesystem_check_directory(const char *directory, struct ra_error *err)
@@ -156,7 +140,7 @@ int filesystem_check_config(const struct ra_context *context, const struct ra_mo
     if (filesystem_check_directory(config->directory, err) != 0 ||
         check_signals("term_signals", config->term_signals, mount, err) != 0 ||
         check_signals("kill_signals", config->kill_signals, mount, err) != 0 ||
-        check_clone(context, mount, err) != 0)
+        check_clone(context, err) != 0)
         return -1;
     (void)parse_force_unmount(config->force_unmount, &wrong);
     if (wrong != NULL)

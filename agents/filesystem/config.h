@@ -50,7 +50,4 @@ int filesystem_check_directory(const char *directory, struct ra_error *err);
 int filesystem_check_config(const struct ra_context *context, const struct ra_mount_backend *mount,
                             struct ra_error *err);
 
-/* Is the type one of a comma-separated list? NULL and "" are in none. */
-bool filesystem_type_is_in(const char *fstype, const char *list);
-
 #endif

@@ -12,6 +12,7 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "devices.h"
@@ -237,7 +238,8 @@ int subject_find_devices(struct subject *subject, struct devices *ret_devices, s
 bool subject_is_elsewhere(const struct subject *subject, const struct devices *devices,
                           const struct ra_mount_entry *entry)
 {
-    if (strcmp(entry->target, subject->directory) == 0 || subject_is_shared(entry->fstype))
+    if (strcmp(entry->target, subject->directory) == 0 ||
+        ra_fstype_find(entry->fstype)->shares_device)
         return false;
     for (size_t i = 0; i < devices->count; i++)
         if (devices->items[i].is_proven && devices->items[i].devno == entry->devno)

@@ -14,7 +14,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
+#include "base/option.h"
 #include "base/text.h"
 #include "actions.h"
 #include "children.h"
@@ -206,7 +208,7 @@ static int check_volume(struct subject *subject, const struct ra_mount_entry *en
     const struct ra_context *context = subject->context;
     ra_auto_free char *file = filesystem_status_file(subject);
     ra_auto_free char *gfapi_file = ra_text_format("%s.gfapi", file);
-    bool read_only = subject->mount->option_is_set(subject->config->options, "ro");
+    bool read_only = ra_option_is_set(subject->config->options, "ro");
     struct ra_deadline half = ra_deadline_after_ms(ra_deadline_remaining_ms(context->deadline) / 2);
     struct ra_error second;
 
@@ -257,7 +259,7 @@ static int check_alive(struct subject *subject, const struct ra_mount_entry *ent
     int64_t silent_ms;
 
     if (subject_probe(subject, entry, patience, err) == 0) {
-        if (subject->mount->fstype_is_remote(entry->fstype))
+        if (ra_fstype_is_remote(ra_fstype_find(entry->fstype)))
             subject_end_silence(subject);
         return 0;
     }

@@ -16,7 +16,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/process.h"
 #include "base/text.h"
 #include "actions.h"
@@ -32,14 +34,6 @@
 #define FSCK_SERIOUS 4 /* fsck(8): errors left uncorrected, and everything above */
 #define UNDO_MS      5000
 #define SETTLE_MS    10000
-
-/* Types that fsck is not run for unless it is forced: journaled, of the network, or no device. */
-#define NO_FSCK_TYPES                                                                              \
-    "ext4,ext4dev,ext3,reiserfs,reiser4,nss,xfs,jfs,vfat,fat,nfs4,nfs,aznfs,efs,cifs,smbfs,smb3,"  \
-    "ocfs2,gfs2,none,bind,lustre,glusterfs,ceph,tmpfs,overlay,overlayfs,rozofs,zfs,cvfs,btrfs"
-
-/* Types that are read-only by nature. */
-#define READ_ONLY_TYPES "iso9660,squashfs,erofs,cramfs,romfs,udf"
 
 /* --- the device --- */
 
@@ -116,7 +110,7 @@ static int run_fsck(struct subject *subject, struct ra_error *err)
     int status;
 
     if (subject->spec.class != RA_MOUNT_BLOCK || config->run_fsck == FSCK_NO ||
-        (config->run_fsck == FSCK_AUTO && filesystem_type_is_in(fstype, NO_FSCK_TYPES)))
+        (config->run_fsck == FSCK_AUTO && ra_fstype_find(fstype)->needs_no_fsck))
         return 0;
     if (subject->mount->check(subject->spec.path, fstype, &watch, subject->context->deadline,
                               &output, &status, err) != 0)
@@ -152,7 +146,7 @@ static int refuse_inner_mounts(const struct subject *subject, struct ra_error *e
         const struct ra_mount_entry *entry = mount->table_at(subject->table, i);
 
         if (strcmp(entry->target, subject->directory) != 0 &&
-            mount->path_is_within(entry->target, subject->directory))
+            ra_path_is_within(entry->target, subject->directory))
             return ra_error_set(err, RA_ERROR_BUSY,
                                 "%s is mounted on %s, inside the mount point %s: mounting there "
                                 "would hide it",
@@ -282,7 +276,7 @@ static int mount_and_verify(struct subject *subject, const char *source, struct 
         .target = subject->directory,
         .fstype = as_bind ? "none" : spec->fstype,
         .options = as_bind ? bind_options : spec->options,
-        .read_only_is_fine = filesystem_type_is_in(spec->fstype, READ_ONLY_TYPES),
+        .read_only_is_fine = ra_fstype_find(spec->fstype)->read_only,
     };
 
     if (subject->mount->mount(&request, &watch,

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/option.h"
 #include "base/text.h"
 #include "config.h"
 #include "devices.h"
@@ -248,7 +249,7 @@ static bool is_read_only(const struct subject *subject, const struct ra_mount_en
 {
     return subject->has_state && subject->context->kind != RA_ACTION_START
                ? subject->state.read_only
-               : subject->mount->option_is_set(entry->fs_options, "ro");
+               : ra_option_is_set(entry->fs_options, "ro");
 }
 
 int subject_remember(struct subject *subject, const struct ra_mount_entry *entry,

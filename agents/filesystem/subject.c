@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
+#include "base/option.h"
 #include "base/text.h"
 #include "children.h"
 #include "config.h"
@@ -17,15 +19,6 @@
 #include "state.h"
 #include "subject.h"
 #include "runtime/backend.h"
-
-/* Types that cannot be written to at all. */
-#define READ_ONLY_TYPES "iso9660,squashfs,erofs,cramfs,romfs,udf"
-
-/* Types that several nodes, or several mounts, may share a device with. */
-#define SHARING_TYPES "btrfs,gfs2,ocfs2,zfs,bcachefs"
-
-/* Types that no node can change. */
-#define CONSTANT_TYPES "iso9660,squashfs,erofs,cramfs,romfs"
 
 /* --- opening --- */
 
@@ -200,14 +193,12 @@ char *subject_moved_directory(const struct subject *subject)
 
 const char *subject_lost_write(const struct subject *subject, const struct ra_mount_entry *entry)
 {
-    const struct ra_mount_backend *mount = subject->mount;
-
-    if (mount->option_is_set(entry->fs_options, "shutdown") ||
-        mount->option_is_set(entry->fs_options, "emergency_ro"))
+    if (ra_option_is_set(entry->fs_options, "shutdown") ||
+        ra_option_is_set(entry->fs_options, "emergency_ro"))
         return "the kernel has shut it down after an error";
-    if (!mount->option_is_set(entry->fs_options, "ro") ||
-        mount->option_is_set(subject->config->options, "ro") || subject->state.read_only ||
-        filesystem_type_is_in(entry->fstype, READ_ONLY_TYPES))
+    if (!ra_option_is_set(entry->fs_options, "ro") ||
+        ra_option_is_set(subject->config->options, "ro") || subject->state.read_only ||
+        ra_fstype_find(entry->fstype)->read_only)
         return NULL;
     /* A bind shows what it was read-only before, and only the state tells. */
     if (subject->spec.class == RA_MOUNT_BIND && !subject->state.was_mounted)
@@ -215,14 +206,9 @@ const char *subject_lost_write(const struct subject *subject, const struct ra_mo
     return "the kernel has made it read-only after an error, see its log";
 }
 
-bool subject_is_shared(const char *fstype)
+static bool is_exclusive_type(const char *fstype)
 {
-    return filesystem_type_is_in(fstype, SHARING_TYPES);
-}
-
-static bool is_exempt(const char *fstype)
-{
-    return subject_is_shared(fstype) || filesystem_type_is_in(fstype, CONSTANT_TYPES);
+    return ra_fstype_is_exclusive(ra_fstype_find(fstype));
 }
 
 /* As the parameters say. */
@@ -230,8 +216,8 @@ static bool is_configured_exclusive(const struct subject *subject)
 {
     return subject->has_spec &&
            (subject->spec.class == RA_MOUNT_BLOCK || subject->spec.class == RA_MOUNT_IMAGE) &&
-           !subject->mount->option_is_set(subject->config->options, "ro") &&
-           !is_exempt(subject->spec.fstype);
+           !ra_option_is_set(subject->config->options, "ro") &&
+           is_exclusive_type(subject->spec.fstype);
 }
 
 bool subject_is_on_device(const struct subject *subject)
@@ -247,18 +233,17 @@ bool subject_is_on_device(const struct subject *subject)
 static bool is_remembered_exclusive(const struct state *state)
 {
     return state->was_mounted && (state->block != 0 || state->image != NULL) && !state->read_only &&
-           !is_exempt(state->fstype);
+           is_exclusive_type(state->fstype);
 }
 
 bool subject_is_mount_exclusive(const struct subject *subject, const struct ra_mount_entry *entry)
 {
-    const struct ra_mount_backend *mount = subject->mount;
     /* Read-only because that was wanted; the kernel's own doing is no excuse. */
     bool is_read_only =
-        mount->option_is_set(entry->fs_options, "ro") &&
-        (mount->option_is_set(subject->config->options, "ro") || subject->state.read_only);
+        ra_option_is_set(entry->fs_options, "ro") &&
+        (ra_option_is_set(subject->config->options, "ro") || subject->state.read_only);
 
-    return subject_is_on_device(subject) && !is_read_only && !is_exempt(entry->fstype);
+    return subject_is_on_device(subject) && !is_read_only && is_exclusive_type(entry->fstype);
 }
 
 /*
@@ -270,7 +255,7 @@ bool subject_is_exclusive(const struct subject *subject)
     bool is_told = subject->seen_count > 0 || subject->state.was_mounted;
 
     if (subject->context->kind == RA_ACTION_START)
-        return is_configured_exclusive(subject) && !is_exempt(subject->state.fstype);
+        return is_configured_exclusive(subject) && is_exclusive_type(subject->state.fstype);
     for (size_t i = 0; i < subject->seen_count; i++)
         if (subject->seen[i].is_exclusive)
             return true;
@@ -280,10 +265,10 @@ bool subject_is_exclusive(const struct subject *subject)
 int subject_probe(const struct subject *subject, const struct ra_mount_entry *entry,
                   struct ra_deadline deadline, struct ra_error *err)
 {
+    const struct ra_fstype *type = ra_fstype_find(entry->fstype);
     struct ra_mount_daemon daemon;
 
-    /* XFS answers with an error once it has shut itself down; the mount table does not tell. */
-    if (!subject->mount->fstype_is_remote(entry->fstype) && strcmp(entry->fstype, "xfs") != 0)
+    if (!ra_fstype_is_remote(type) && !type->may_shut_down)
         return 0;
     if (subject->mount->probe(entry->target, deadline, err) == 0)
         return 0;

@@ -83,9 +83,6 @@ bool subject_is_exclusive(const struct subject *subject);
 /* The same of one mount of ours. */
 bool subject_is_mount_exclusive(const struct subject *subject, const struct ra_mount_entry *entry);
 
-/* True for a type that several nodes, or several mounts, may share a device with. */
-bool subject_is_shared(const char *fstype);
-
 /*
  * A sign of life of a FUSE or network mount, nothing for others. Errors: UNREACHABLE with the
  * cause as far as it can be told, TIMEOUT.

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "children.h"
@@ -85,7 +86,7 @@ static int look_again(struct ladder *ladder, struct ra_error *err)
 
 static bool is_remote(const struct ladder *ladder)
 {
-    return ladder->subject->mount->fstype_is_remote(ladder->entry->fstype);
+    return ra_fstype_is_remote(ra_fstype_find(ladder->entry->fstype));
 }
 
 /* One umount2: 1 gone, 0 still there (busy, or it hung and was left behind), -1 cannot be. */
@@ -198,6 +199,7 @@ static void set_up(struct ladder *ladder, struct subject *subject,
                    const struct ra_mount_entry *entry)
 {
     const struct filesystem_config *config = subject->config;
+    const struct ra_fstype *type = ra_fstype_find(entry->fstype);
     /* Leave time to see a FUSE daemon off and to say why it did not work. */
     struct ra_deadline whole = ra_deadline_reserve_ms(subject->context->deadline, 1000);
 
@@ -211,10 +213,9 @@ static void set_up(struct ladder *ladder, struct subject *subject,
     filesystem_signals(config->kill_signals, SIGKILL, subject->mount, ladder->kill_signals);
     ladder->daemon = (struct ra_mount_daemon){ .pidfd = -1 };
     if (is_only_mount(subject, entry)) {
-        ladder->can_force = subject->mount->fstype_is_remote(entry->fstype);
+        ladder->can_force = ra_fstype_is_remote(type);
         ladder->daemon = subject->mount->daemon_find(entry);
-        /* It serves this one mount; another type's daemon may serve more. */
-        ladder->must_end_daemon = strcmp(entry->fstype, "fuse.glusterfs") == 0;
+        ladder->must_end_daemon = type->owns_daemon;
     }
 }
 

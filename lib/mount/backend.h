@@ -24,17 +24,11 @@
     X(table_parent)                                                                                \
     X(table_visible)                                                                               \
     X(table_is_above)                                                                              \
-    X(path_is_within)                                                                              \
-    X(path_normalise)                                                                              \
-    X(option_is_set)                                                                               \
-    X(option_value)                                                                                \
     X(spec_make)                                                                                   \
     X(spec_free)                                                                                   \
     X(spec_resolve)                                                                                \
     X(spec_remembers)                                                                              \
     X(spec_match)                                                                                  \
-    X(fstype_is)                                                                                   \
-    X(fstype_is_remote)                                                                            \
     X(mount)                                                                                       \
     X(check)                                                                                       \
     X(unmount)                                                                                     \

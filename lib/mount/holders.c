@@ -13,8 +13,10 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/fstype.h"
 #include "base/log.h"
 #include "base/number.h"
+#include "base/path.h"
 #include "base/proc.h"
 
 #define ANCESTORS_MOST  64
@@ -39,7 +41,7 @@ struct search {
     pid_t daemon;
     pid_t ancestors[ANCESTORS_MOST];
     size_t ancestor_count;
-    bool by_path; /* asking NFS for a mount number may ask its server, so paths must do */
+    bool by_path; /* asking for a mount number may ask the server, so paths must do */
     bool with_mappings;
     struct view *views;
     struct ra_mount_holders found;
@@ -145,7 +147,7 @@ static bool is_mount_id(const struct view *view, int64_t id)
 static bool is_inside(const struct view *view, const char *path)
 {
     for (const struct copy *copy = view->copies; copy != NULL; copy = copy->next)
-        if (ra_mount_path_is_within(path, copy->target))
+        if (ra_path_is_within(path, copy->target))
             return true;
     return false;
 }
@@ -314,7 +316,7 @@ int ra_mount_holders_find(const struct ra_mount_entry *entry, pid_t daemon,
 {
     struct search search = { .entry = entry,
                              .daemon = daemon,
-                             .by_path = ra_text_starts_with(entry->fstype, "nfs") };
+                             .by_path = ra_fstype_find(entry->fstype)->asks_elsewhere };
     int result;
     RA_LOG_CALL("looking for the users of %s", entry->target);
 

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "base/number.h"
+#include "base/path.h"
 #include "mount/holders.h"
 
 #define DESCRIBED_MOST  3
@@ -50,7 +51,7 @@ static void describe_loops(const char *target, struct ra_text_buffer *text)
         if (ra_file_read(path, PATH_MAX, &file, NULL) != 0)
             continue;
         file[strcspn(file, "\n")] = '\0';
-        if (ra_mount_path_is_within(file, target))
+        if (ra_path_is_within(file, target))
             add(text, "the loop device /dev/", entry->d_name, file);
     }
 }
@@ -85,7 +86,7 @@ static void describe_table(const char *table, const char *what, const char *targ
          line = strtok_r(NULL, "\n", &rest)) {
         line[strcspn(line, " \t")] = '\0';
         unescape(line);
-        if (line[0] == '/' && ra_mount_path_is_within(line, target))
+        if (line[0] == '/' && ra_path_is_within(line, target))
             add(text, what, line, "");
     }
 }

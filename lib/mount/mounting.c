@@ -15,7 +15,9 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "mount/child.h"
 #include "mount/table.h"
@@ -96,17 +98,6 @@ static bool has_helper_installed(const char *fstype)
     return access(sbin, X_OK) == 0 || access(usr_sbin, X_OK) == 0;
 }
 
-/* Types that the kernel alone cannot mount from what an administrator writes. */
-static bool needs_helper(const char *fstype)
-{
-    static const char *const types[] = { "nfs", "nfs4", "cifs", "glusterfs" };
-
-    for (size_t i = 0; fstype != NULL && i < sizeof(types) / sizeof(types[0]); i++)
-        if (strcmp(fstype, types[i]) == 0)
-            return true;
-    return false;
-}
-
 /* The last words of a helper, on one line; "" if it said nothing. */
 static void last_words(const struct ra_text_buffer *output, char *words, size_t size_bytes)
 {
@@ -127,6 +118,7 @@ static void last_words(const struct ra_text_buffer *output, char *words, size_t 
 static int explain_failure(const struct ra_mount_request *request, const struct report *report,
                            int status, const struct ra_text_buffer *output, struct ra_error *err)
 {
+    const struct ra_fstype *type = ra_fstype_find(request->fstype);
     const char *sentence = report->sentence;
     size_t target_length = strlen(request->target);
     char words[400];
@@ -136,7 +128,8 @@ static int explain_failure(const struct ra_mount_request *request, const struct 
         ra_text_starts_with(sentence + target_length, ": "))
         sentence += target_length + 2;
     last_words(output, words, sizeof(words));
-    if (needs_helper(request->fstype) && !has_helper_installed(request->fstype))
+    if (type->needs_helper && ra_text_equal(type->name, request->fstype) &&
+        !has_helper_installed(request->fstype))
         return ra_error_set(err, RA_ERROR_MISSING,
                             "the program mount.%s, which mounts %s file systems, is not installed",
                             request->fstype, request->fstype);
@@ -360,7 +353,7 @@ static int resolve_in_child(void *argument)
 int ra_mount_canonicalise(const struct ra_mount_table *table, const char *path,
                           struct ra_deadline deadline, char **ret_path, struct ra_error *err)
 {
-    ra_auto_free char *normal = ra_mount_path_normalise(path);
+    ra_auto_free char *normal = ra_path_normalise(path);
     ra_auto_text_buffer struct ra_text_buffer output = { 0 };
     int result, status = 0;
     RA_LOG_CALL("resolving %s", path);

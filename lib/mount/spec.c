@@ -11,7 +11,10 @@
 #include <sys/sysmacros.h>
 
 #include "base/cleanup.h"
+#include "base/fstype.h"
 #include "base/log.h"
+#include "base/option.h"
+#include "base/path.h"
 #include "base/text.h"
 #include "mount/child.h"
 #include "mount/device.h"
@@ -19,51 +22,6 @@
 
 #define LOOP_MAJOR      7
 #define NUMBERS_MOST_MS 2000
-
-static bool is_one_of(const char *text, const char *const words[])
-{
-    for (; text != NULL && *words != NULL; words++)
-        if (strcmp(text, *words) == 0)
-            return true;
-    return false;
-}
-
-/* Types whose source is a name, whatever it looks like. */
-static bool is_named_type(const char *fstype)
-{
-    static const char *const names[] = { "nfs",     "nfs4",      "efs",      "aznfs",     "smbfs",
-                                         "cifs",    "smb3",      "ceph",     "tmpfs",     "ramfs",
-                                         "overlay", "overlayfs", "rozofs",   "zfs",       "cvfs",
-                                         "lustre",  "9p",        "virtiofs", "glusterfs", NULL };
-
-    return is_one_of(fstype, names) || (fstype != NULL && ra_text_starts_with(fstype, "fuse."));
-}
-
-bool ra_mount_fstype_is_remote(const char *fstype)
-{
-    static const char *const names[] = { "nfs",      "nfs4",      "efs",     "aznfs",
-                                         "smbfs",    "cifs",      "smb3",    "ceph",
-                                         "rozofs",   "lustre",    "9p",      "fuse",
-                                         "virtiofs", "glusterfs", "fuseblk", NULL };
-
-    return is_one_of(fstype, names) || (fstype != NULL && ra_text_starts_with(fstype, "fuse."));
-}
-
-bool ra_mount_fstype_is(const char *kernel, const char *configured)
-{
-    static const char *const nfs[] = { "nfs", "nfs4", "efs", "aznfs", NULL };
-    static const char *const cifs[] = { "cifs", "smbfs", "smb3", NULL };
-    static const char *const overlay[] = { "overlay", "overlayfs", NULL };
-
-    if (ra_text_is_empty(configured) || strcmp(configured, "none") == 0 ||
-        strcmp(configured, "auto") == 0 || strcmp(kernel, configured) == 0)
-        return true;
-    if (ra_text_starts_with(kernel, "fuse.") && strcmp(kernel + 5, configured) == 0)
-        return true;
-    return (is_one_of(kernel, nfs) && is_one_of(configured, nfs)) ||
-           (is_one_of(kernel, cifs) && is_one_of(configured, cifs)) ||
-           (is_one_of(kernel, overlay) && is_one_of(configured, overlay));
-}
 
 /*
  * "-U x", "-Ux", "--uuid x", "--uuid=x" and the like for labels become "UUID=x"; NULL if `device`
@@ -92,7 +50,7 @@ static char *tag_of_option(const char *device)
 
 static bool is_bind(const char *fstype, const char *options)
 {
-    return ra_mount_option_is_set(options, "bind") || ra_mount_option_is_set(options, "rbind") ||
+    return ra_option_is_set(options, "bind") || ra_option_is_set(options, "rbind") ||
            ra_text_equal(fstype, "bind");
 }
 
@@ -102,9 +60,9 @@ static enum ra_mount_class class_of(const char *source, const char *fstype, cons
 
     if (is_bind(fstype, options))
         return RA_MOUNT_BIND;
-    if (is_named_type(fstype))
+    if (ra_fstype_find(fstype)->named)
         return RA_MOUNT_NAMED;
-    if (ra_mount_option_is_set(options, "loop"))
+    if (ra_option_is_set(options, "loop"))
         return RA_MOUNT_IMAGE;
     if (mnt_tag_is_valid(source))
         return RA_MOUNT_BLOCK;
@@ -312,8 +270,8 @@ static enum ra_mount_match match_named(const struct ra_mount_spec *spec,
 
     for (char *const *alias = spec->aliases; !same && alias != NULL && *alias != NULL; alias++)
         same = is_same_source(*alias, entry->source);
-    return same && ra_mount_fstype_is(entry->fstype, spec->fstype) ? RA_MOUNT_OURS
-                                                                   : RA_MOUNT_FOREIGN;
+    return same && ra_fstype_matches(entry->fstype, spec->fstype) ? RA_MOUNT_OURS
+                                                                  : RA_MOUNT_FOREIGN;
 }
 
 /* A btrfs file system has an anonymous device number; its source tells a device of it. */
@@ -331,11 +289,11 @@ static bool is_on_device(const struct ra_mount_spec *spec, const struct ra_mount
 /* Is the right directory of the device mounted: the root, or the subvolume that was asked for? */
 static bool is_root_right(const struct ra_mount_spec *spec, const struct ra_mount_entry *entry)
 {
-    ra_auto_free char *subvolume = ra_mount_option_value(spec->options, "subvol");
-    ra_auto_free char *id = ra_mount_option_value(spec->options, "subvolid");
-    ra_auto_free char *mounted_id = ra_mount_option_value(entry->fs_options, "subvolid");
+    ra_auto_free char *subvolume = ra_option_value(spec->options, "subvol");
+    ra_auto_free char *id = ra_option_value(spec->options, "subvolid");
+    ra_auto_free char *mounted_id = ra_option_value(entry->fs_options, "subvolid");
     ra_auto_free char *path = ra_text_format("/%s", subvolume != NULL ? subvolume : "");
-    ra_auto_free char *root = ra_mount_path_normalise(path);
+    ra_auto_free char *root = ra_path_normalise(path);
 
     if (strcmp(entry->fstype, "btrfs") != 0)
         return strcmp(entry->root, "/") == 0;
@@ -383,8 +341,7 @@ static enum ra_mount_match match_image(const struct ra_mount_spec *spec,
 
     /* What was a file may be a device by now, unless the options say that it is a file. */
     if (major(entry->devno) != LOOP_MAJOR)
-        return spec->resolved || major(entry->devno) == 0 ||
-                       ra_mount_option_is_set(spec->options, "loop")
+        return spec->resolved || major(entry->devno) == 0 || ra_option_is_set(spec->options, "loop")
                    ? RA_MOUNT_FOREIGN
                    : RA_MOUNT_UNCERTAIN;
     file = ra_mount_loop_path(entry->devno);

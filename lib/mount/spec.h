@@ -85,13 +85,4 @@ bool ra_mount_spec_remembers(const struct ra_mount_spec *spec, const struct ra_m
 enum ra_mount_match ra_mount_spec_match(const struct ra_mount_spec *spec,
                                         const struct ra_mount_entry *entry);
 
-/* True if the kernel's type (of mountinfo) is what mounting `configured` gives. */
-bool ra_mount_fstype_is(const char *kernel, const char *configured);
-
-/*
- * True for a type whose server or daemon, elsewhere or in user space, may cease to answer: FUSE
- * and network file systems. `fstype` as in mountinfo or as configured.
- */
-bool ra_mount_fstype_is_remote(const char *fstype);
-
 #endif

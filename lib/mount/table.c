@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/path.h"
 #include "base/text.h"
 
 #define MOUNTINFO   "/proc/self/mountinfo"
@@ -209,15 +210,6 @@ const struct ra_mount_entry *ra_mount_table_parent(const struct ra_mount_table *
     return parent != NULL && *parent != entry ? *parent : NULL;
 }
 
-bool ra_mount_path_is_within(const char *path, const char *directory)
-{
-    size_t length = strlen(directory);
-
-    if (strcmp(directory, "/") == 0)
-        return path[0] == '/';
-    return strncmp(path, directory, length) == 0 && (path[length] == '\0' || path[length] == '/');
-}
-
 /* The mount that a walk from `current` to `path` crosses first; NULL: it stays in `current`. */
 static const struct ra_mount_entry *crossing(const struct ra_mount_table *table,
                                              const struct ra_mount_entry *current, const char *path)
@@ -228,7 +220,7 @@ static const struct ra_mount_entry *crossing(const struct ra_mount_table *table,
         const struct ra_mount_entry *entry = &table->entries[i];
 
         if (entry == current || ra_mount_table_parent(table, entry) != current ||
-            !ra_mount_path_is_within(path, entry->target))
+            !ra_path_is_within(path, entry->target))
             continue;
         if (first == NULL || strlen(entry->target) < strlen(first->target))
             first = entry;
@@ -260,67 +252,4 @@ bool ra_mount_table_is_above(const struct ra_mount_table *table, const struct ra
             return entry != NULL;
     }
     return false;
-}
-
-char *ra_mount_path_normalise(const char *path)
-{
-    ra_auto_text_list char **words = ra_text_split(path, "/");
-    ra_auto_text_buffer struct ra_text_buffer clean = { 0 };
-
-    if (path[0] != '/')
-        return NULL;
-    for (char **word = words; *word != NULL; word++) {
-        if (strcmp(*word, ".") == 0)
-            continue;
-        if (strcmp(*word, "..") == 0)
-            return NULL;
-        ra_text_buffer_add(&clean, "/");
-        ra_text_buffer_add(&clean, *word);
-    }
-    if (clean.used_bytes == 0)
-        ra_text_buffer_add(&clean, "/");
-    return ra_steal_ptr(&clean.data);
-}
-
-/* The last option of that name, from its name on, and its length; NULL if there is none. */
-static const char *find_option(const char *options, const char *name, size_t *ret_length)
-{
-    const char *found = NULL;
-    size_t name_length = strlen(name);
-
-    while (options != NULL && *options != '\0') {
-        size_t length = 0;
-        bool quoted = false;
-
-        /* SELinux contexts hold commas between double quotes. */
-        while (options[length] != '\0' && (quoted || options[length] != ',')) {
-            quoted = quoted != (options[length] == '"');
-            length++;
-        }
-        if (length >= name_length && strncmp(options, name, name_length) == 0 &&
-            (length == name_length || options[name_length] == '=')) {
-            found = options;
-            *ret_length = length;
-        }
-        options += length + (options[length] == ',' ? 1 : 0);
-    }
-    return found;
-}
-
-bool ra_mount_option_is_set(const char *options, const char *name)
-{
-    size_t length;
-
-    return find_option(options, name, &length) != NULL;
-}
-
-char *ra_mount_option_value(const char *options, const char *name)
-{
-    size_t length = 0;
-    const char *option = find_option(options, name, &length);
-    size_t skip = strlen(name) + 1;
-
-    return option != NULL && length >= skip
-               ? ra_text_format("%.*s", (int)(length - skip), option + skip)
-               : NULL;
 }

@@ -71,19 +71,4 @@ const struct ra_mount_entry *ra_mount_table_visible(const struct ra_mount_table 
 bool ra_mount_table_is_above(const struct ra_mount_table *table, const struct ra_mount_entry *entry,
                              const struct ra_mount_entry *ancestor);
 
-/* True if `path` is `directory` itself or something inside it; compared by whole components. */
-bool ra_mount_path_is_within(const char *path, const char *directory);
-
-/*
- * An absolute path without empty and `.` components and without slashes at its end; new memory
- * that the caller frees. NULL if `path` is not absolute or has a `..` component.
- */
-char *ra_mount_path_normalise(const char *path);
-
-/* True if the comma-separated `options` hold exactly `name`, or `name=...`. NULL has none. */
-bool ra_mount_option_is_set(const char *options, const char *name);
-
-/* The value of `name=value` in `options` (the last one counts), new memory, or NULL. */
-char *ra_mount_option_value(const char *options, const char *name);
-
 #endif

@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 
+#include "base/option.h"
 #include "mount/child.h"
 #include "mount/daemon.h"
 #include "mount/holders.h"
@@ -86,7 +87,7 @@ static void mounting_asking_unmounting(void **state)
     assert_null(visible(&table));
     mount_tmpfs();
     assert_string_equal(visible(&table)->source, "scratch");
-    assert_true(ra_mount_option_is_set(visible(&table)->vfs_options, "noexec"));
+    assert_true(ra_option_is_set(visible(&table)->vfs_options, "noexec"));
     assert_int_equal(ra_mount_probe(directory, ra_deadline_after_ms(5000), &err), 0);
     unmount_tmpfs();
     assert_null(visible(&table));

@@ -184,23 +184,6 @@ static void names_are_compared_whole(void **state)
     assert_int_equal(match(&nfs, "9 1 0:9 / /x rw - nfs4 srv:/export/a rw\n"), RA_MOUNT_FOREIGN);
 }
 
-static void types_have_families(void **state)
-{
-    (void)state;
-    assert_true(ra_mount_fstype_is("ext4", "ext4"));
-    assert_true(ra_mount_fstype_is("ext4", ""));
-    assert_true(ra_mount_fstype_is("ext4", NULL));
-    assert_true(ra_mount_fstype_is("fuse.glusterfs", "glusterfs"));
-    assert_true(ra_mount_fstype_is("nfs4", "nfs"));
-    assert_true(ra_mount_fstype_is("cifs", "smb3"));
-    assert_false(ra_mount_fstype_is("ext4", "ext3"));
-    assert_false(ra_mount_fstype_is("fuse.glusterfs2", "glusterfs"));
-    assert_true(ra_mount_fstype_is_remote("fuse.anything"));
-    assert_true(ra_mount_fstype_is_remote("nfs4"));
-    assert_false(ra_mount_fstype_is_remote("ext4"));
-    assert_false(ra_mount_fstype_is_remote("tmpfs"));
-}
-
 static void missing_things_are_missing(void **state)
 {
     ra_auto_mount_table struct ra_mount_table *table = NULL;
@@ -233,7 +216,6 @@ int main(void)
         cmocka_unit_test(subvolumes_are_told_apart),
         cmocka_unit_test(a_bind_is_known_by_file_system_and_directory),
         cmocka_unit_test(names_are_compared_whole),
-        cmocka_unit_test(types_have_families),
         cmocka_unit_test(missing_things_are_missing),
     };
 
