@@ -72,7 +72,7 @@ static const struct ra_param params[] = {
                   "that each node has of its own, bricks of a GlusterFS volume for example: "
                   "mounting a shared one on two nodes destroys it." },
     { .name = "force_unmount",
-      RA_FIELD_STRING(struct filesystem_config, force_unmount),
+      RA_FIELD_GRAMMAR(struct filesystem_config, force_unmount, filesystem_parse_force_unmount),
       .default_text = "true",
       .shortdesc = "Signal users before unmounting",
       .longdesc = "What stop does about processes that use the file system: true and safe signal "
@@ -81,13 +81,13 @@ static const struct ra_param params[] = {
                   "first, so that programs that keep coming back do not find it. The modifiers "
                   "xargs, noxargs, ps and nops are accepted and have no effect." },
     { .name = "term_signals",
-      RA_FIELD_STRING(struct filesystem_config, term_signals),
+      RA_FIELD_GRAMMAR(struct filesystem_config, term_signals, filesystem_parse_signals),
       .default_text = "TERM",
       .shortdesc = "Signals that ask users to end",
       .longdesc = "Names or numbers, separated by spaces, sent to the users during the first half "
                   "of the time." },
     { .name = "kill_signals",
-      RA_FIELD_STRING(struct filesystem_config, kill_signals),
+      RA_FIELD_GRAMMAR(struct filesystem_config, kill_signals, filesystem_parse_signals),
       .default_text = "KILL",
       .shortdesc = "Signals that make users end",
       .longdesc = "Names or numbers, separated by spaces, sent during the second half." },
@@ -107,8 +107,7 @@ static const struct ra_param params[] = {
  */
 static int check(struct subject *subject, const struct ra_context *context, struct ra_error *err)
 {
-    if (subject_open(subject, context, err) != 0 ||
-        filesystem_check_config(context, subject->mount, err) != 0)
+    if (subject_open(subject, context, err) != 0 || filesystem_check_config(context, err) != 0)
         return -1;
     if (subject->spec_error.kind != 0) {
         *err = subject->spec_error;

@@ -34,59 +34,65 @@ static bool take_word(const char *word, struct force_unmount *force, bool *has_c
     return true;
 }
 
-static struct force_unmount parse_force_unmount(const char *text, const char **ret_wrong)
+int filesystem_parse_force_unmount(const char *value, void *ret_field, struct ra_error *err)
 {
     struct force_unmount force = { .may_signal = false };
-    ra_auto_text_list char **words = ra_text_split(text != NULL ? text : "true", ", ");
+    ra_auto_text_list char **words = ra_text_split(value, ", ");
     bool has_choice = false;
 
-    *ret_wrong = NULL;
     /* Modifiers alone mean "true", an empty text means "false". */
     for (char **word = words; *word != NULL; word++)
         if (!take_word(*word, &force, &has_choice))
-            *ret_wrong = text;
+            return ra_error_set(err, RA_ERROR_CONFIG,
+                                "allowed are true, safe, false, with the modifiers move, nomove, "
+                                "xargs, noxargs, ps, nops, separated by commas");
     if (words[0] != NULL && !has_choice)
         force.may_signal = true;
-    return force;
-}
-
-struct force_unmount filesystem_force_unmount(const struct filesystem_config *config)
-{
-    const char *wrong;
-
-    return parse_force_unmount(config->force_unmount, &wrong);
+    *(struct force_unmount *)ret_field = force;
+    return 0;
 }
 
 /* --- signals --- */
 
-void filesystem_signals(const char *list, int otherwise, const struct ra_mount_backend *mount,
-                        int ret_signals[FILESYSTEM_SIGNALS_MOST + 1])
+/* A signal by name ("TERM", "SIGTERM") or number, 0 if it is none. */
+static int signal_number(const char *text)
 {
-    ra_auto_text_list char **names = ra_text_split(list != NULL ? list : "", " \t,");
-    size_t count = 0;
+    int64_t number;
 
-    for (char **name = names; *name != NULL && count < FILESYSTEM_SIGNALS_MOST; name++) {
-        int number = mount->signal_number(*name);
+    if (ra_number_parse_integer(text, &number) == 0)
+        return number > 0 && number <= SIGRTMAX ? (int)number : 0;
+    if (ra_text_starts_with(text, "SIG"))
+        text += 3;
+    for (int i = 1; i < NSIG; i++) {
+        const char *name = sigabbrev_np(i);
 
-        if (number != 0)
-            ret_signals[count++] = number;
+        if (name != NULL && strcmp(name, text) == 0)
+            return i;
     }
-    if (count == 0)
-        ret_signals[count++] = otherwise;
-    ret_signals[count] = 0;
+    return 0;
 }
 
-static int check_signals(const char *parameter, const char *list,
-                         const struct ra_mount_backend *mount, struct ra_error *err)
+int filesystem_parse_signals(const char *value, void *ret_field, struct ra_error *err)
 {
-    ra_auto_text_list char **names = ra_text_split(list != NULL ? list : "", " \t,");
+    ra_auto_text_list char **names = ra_text_split(value, " \t,");
+    struct signal_list list = { 0 };
+    size_t count = 0;
 
-    for (char **name = names; *name != NULL; name++)
-        if (mount->signal_number(*name) == 0)
+    for (char **name = names; *name != NULL; name++) {
+        int number = signal_number(*name);
+
+        if (number == 0)
             return ra_error_set(err, RA_ERROR_CONFIG,
-                                "the parameter '%s' is '%s': '%s' is no signal; allowed are names "
-                                "such as TERM and numbers, separated by spaces",
-                                parameter, list, *name);
+                                "'%s' is no signal; allowed are names such as TERM and numbers, "
+                                "separated by spaces",
+                                *name);
+        if (count == FILESYSTEM_SIGNALS_MOST)
+            return ra_error_set(err, RA_ERROR_CONFIG, "these are more than %d signals",
+                                FILESYSTEM_SIGNALS_MOST);
+        list.numbers[count++] = number;
+    }
+    if (count > 0)
+        *(struct signal_list *)ret_field = list;
     return 0;
 }
 
@@ -131,23 +137,11 @@ int filesystem_check_directory(const char *directory, struct ra_error *err)
     return 0;
 }
 
-int filesystem_check_config(const struct ra_context *context, const struct ra_mount_backend *mount,
-                            struct ra_error *err)
+int filesystem_check_config(const struct ra_context *context, struct ra_error *err)
 {
     const struct filesystem_config *config = context->config;
-    const char *wrong;
 
-    if (filesystem_check_directory(config->directory, err) != 0 ||
-        check_signals("term_signals", config->term_signals, mount, err) != 0 ||
-        check_signals("kill_signals", config->kill_signals, mount, err) != 0 ||
-        check_clone(context, err) != 0)
-        return -1;
-    (void)parse_force_unmount(config->force_unmount, &wrong);
-    if (wrong != NULL)
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "the parameter 'force_unmount' is '%s': allowed are true, safe, false, "
-                            "with the modifiers move, nomove, xargs, noxargs, ps, nops, separated "
-                            "by commas",
-                            wrong);
-    return 0;
+    return filesystem_check_directory(config->directory, err) != 0 || check_clone(context, err) != 0
+               ? -1
+               : 0;
 }

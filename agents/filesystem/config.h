@@ -13,6 +13,18 @@
 enum fsck_mode { FSCK_AUTO, FSCK_FORCE, FSCK_NO };
 
 /* Texts may be NULL in a stop or a monitor of a resource whose parameters are missing. */
+/* What a stop does about the users of the file system. */
+struct force_unmount {
+    bool may_signal;
+    bool move; /* the mount away from its directory first */
+};
+
+/* A list of signals, 0 behind the last. */
+#define FILESYSTEM_SIGNALS_MOST 16
+struct signal_list {
+    int numbers[FILESYSTEM_SIGNALS_MOST + 1];
+};
+
 struct filesystem_config {
     const char *device;
     const char *directory;
@@ -22,32 +34,23 @@ struct filesystem_config {
     int run_fsck; /* enum fsck_mode */
     bool fast_stop;
     bool force_clones;
-    const char *force_unmount;
-    const char *term_signals;
-    const char *kill_signals;
+    struct force_unmount force_unmount;
+    struct signal_list term_signals;
+    struct signal_list kill_signals;
     int64_t signal_delay_s;
 };
 
-/* force_unmount taken apart. */
-struct force_unmount {
-    bool may_signal; /* the users of the file system */
-    bool move;       /* the mount away from its directory first */
-};
-struct force_unmount filesystem_force_unmount(const struct filesystem_config *config);
-
 /*
- * The signals of a list, 0 at the end; unknown ones are left out, and if none is left the list is
- * `otherwise` alone.
+ * The grammars of force_unmount, into a struct force_unmount, and of the lists of signals, into a
+ * struct signal_list: see RA_FIELD_GRAMMAR.
  */
-#define FILESYSTEM_SIGNALS_MOST 16
-void filesystem_signals(const char *list, int otherwise, const struct ra_mount_backend *mount,
-                        int ret_signals[FILESYSTEM_SIGNALS_MOST + 1]);
+int filesystem_parse_force_unmount(const char *value, void *ret_field, struct ra_error *err);
+int filesystem_parse_signals(const char *value, void *ret_field, struct ra_error *err);
 
 /* The directory parameter alone: absolute, and not the root. NULL and "" are wrong, too. */
 int filesystem_check_directory(const char *directory, struct ra_error *err);
 
 /* Everything about the parameters that can be checked without looking at this node. */
-int filesystem_check_config(const struct ra_context *context, const struct ra_mount_backend *mount,
-                            struct ra_error *err);
+int filesystem_check_config(const struct ra_context *context, struct ra_error *err);
 
 #endif

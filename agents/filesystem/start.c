@@ -356,7 +356,7 @@ static int start(struct subject *subject, struct ra_error *err)
 {
     int found;
 
-    if (filesystem_check_config(subject->context, subject->mount, err) != 0)
+    if (filesystem_check_config(subject->context, err) != 0)
         return -1;
     if (subject->spec_error.kind != 0) {
         *err = subject->spec_error;

@@ -109,7 +109,7 @@ static int prepare(struct subject *subject, const char *moved)
         return 0;
     if (subject->context->check_level == 20)
         filesystem_status_file_remove(subject, layers.ours);
-    if (filesystem_force_unmount(subject->config).move)
+    if (subject->config->force_unmount.move)
         move_away(subject, moved);
     return subject->table != NULL ? 0 : -1;
 }
@@ -160,7 +160,7 @@ static int stop(struct subject *subject, struct ra_error *err)
         return -1;
     if ((did_unmount || subject->has_state) && filesystem_prove_release(subject, err) != 0)
         return -1;
-    if (did_unmount && filesystem_force_unmount(subject->config).move)
+    if (did_unmount && subject->config->force_unmount.move)
         (void)rmdir(moved);
     subject_forget(subject);
     return 0;

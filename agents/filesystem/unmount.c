@@ -36,8 +36,6 @@ struct ladder {
     struct ra_deadline term_until;
     struct ra_deadline deadline;
     struct force_unmount policy;
-    int term_signals[FILESYSTEM_SIGNALS_MOST + 1];
-    int kill_signals[FILESYSTEM_SIGNALS_MOST + 1];
     struct ra_mount_daemon daemon;
     bool must_end_daemon;
     struct ra_text_buffer users; /* who kept it busy when we last looked */
@@ -127,6 +125,7 @@ static void signal_all(struct ladder *ladder, const struct ra_mount_holders *hol
 /* Find the users, write them down for the reason, and signal them if that is allowed. */
 static int signal_users(struct ladder *ladder, struct ra_error *err)
 {
+    const struct filesystem_config *config = ladder->subject->config;
     const struct ra_mount_backend *mount = ladder->subject->mount;
     ra_auto_text_buffer struct ra_text_buffer users = { 0 };
     struct ra_mount_holders holders = { 0 };
@@ -138,7 +137,8 @@ static int signal_users(struct ladder *ladder, struct ra_error *err)
     mount->holders_describe(&holders, &users);
     mount->holders_describe_kernel(ladder->entry, &users);
     if (ladder->policy.may_signal)
-        signal_all(ladder, &holders, kill ? ladder->kill_signals : ladder->term_signals);
+        signal_all(ladder, &holders,
+                   kill ? config->kill_signals.numbers : config->term_signals.numbers);
     ladder->kill_rounds += kill ? 1 : 0;
     mount->holders_free(&holders);
     ra_text_buffer_free(&ladder->users);
@@ -208,9 +208,7 @@ static void set_up(struct ladder *ladder, struct subject *subject,
     ladder->deadline =
         config->fast_stop ? ra_deadline_earlier(whole, ra_deadline_after_ms(FAST_STOP_MS)) : whole;
     ladder->term_until = ra_deadline_after_ms(ra_deadline_remaining_ms(ladder->deadline) / 2);
-    ladder->policy = filesystem_force_unmount(config);
-    filesystem_signals(config->term_signals, SIGTERM, subject->mount, ladder->term_signals);
-    filesystem_signals(config->kill_signals, SIGKILL, subject->mount, ladder->kill_signals);
+    ladder->policy = config->force_unmount;
     ladder->daemon = (struct ra_mount_daemon){ .pidfd = -1 };
     if (is_only_mount(subject, entry)) {
         ladder->can_force = ra_fstype_is_remote(type);

@@ -43,7 +43,6 @@
     X(holders_signal)                                                                              \
     X(holders_describe)                                                                            \
     X(holders_describe_kernel)                                                                     \
-    X(signal_number)                                                                               \
     X(device_check_free)                                                                           \
     X(device_compare)                                                                              \
     X(device_identity)                                                                             \

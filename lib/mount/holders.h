@@ -61,7 +61,4 @@ void ra_mount_holders_describe(const struct ra_mount_holders *holders, struct ra
 void ra_mount_holders_describe_kernel(const struct ra_mount_entry *entry,
                                       struct ra_text_buffer *text);
 
-/* A signal by name ("TERM", "SIGTERM") or number, 0 if it is none. */
-int ra_mount_signal_number(const char *text);
-
 #endif

@@ -4,7 +4,6 @@
  */
 #include <dirent.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -102,21 +101,4 @@ void ra_mount_holders_describe_kernel(const struct ra_mount_entry *entry,
     if (found.used_bytes > 0)
         ra_text_buffer_add(text, found.data);
     ra_text_buffer_free(&found);
-}
-
-int ra_mount_signal_number(const char *text)
-{
-    int64_t number;
-
-    if (ra_number_parse_integer(text, &number) == 0)
-        return number > 0 && number <= SIGRTMAX ? (int)number : 0;
-    if (ra_text_starts_with(text, "SIG"))
-        text += 3;
-    for (int i = 1; i < NSIG; i++) {
-        const char *name = sigabbrev_np(i);
-
-        if (name != NULL && strcmp(name, text) == 0)
-            return i;
-    }
-    return 0;
 }

@@ -68,7 +68,7 @@ static const char *type_name(const struct ra_param *param)
     static const char *const names[] = {
         [RA_PARAM_STRING] = "text",    [RA_PARAM_BOOLEAN] = "true|false",
         [RA_PARAM_INTEGER] = "number", [RA_PARAM_DURATION] = "seconds",
-        [RA_PARAM_SELECT] = "word",
+        [RA_PARAM_SELECT] = "word",    [RA_PARAM_GRAMMAR] = "text",
     };
 
     return names[param->type];

@@ -61,7 +61,7 @@ static void put_ocf_parameter(const struct ra_param *param, FILE *out)
     static const char *const types[] = {
         [RA_PARAM_STRING] = "string",   [RA_PARAM_BOOLEAN] = "boolean",
         [RA_PARAM_INTEGER] = "integer", [RA_PARAM_DURATION] = "string",
-        [RA_PARAM_SELECT] = "string",
+        [RA_PARAM_SELECT] = "string",   [RA_PARAM_GRAMMAR] = "string",
     };
 
     (void)fprintf(out, "<parameter name=\"%s\" unique=\"%d\" required=\"%d\">\n", param->name,
@@ -126,7 +126,7 @@ static void put_fence_spelling(const struct ra_param *param, const char *name, F
     static const char *const types[] = {
         [RA_PARAM_STRING] = "string",   [RA_PARAM_BOOLEAN] = "boolean",
         [RA_PARAM_INTEGER] = "integer", [RA_PARAM_DURATION] = "second",
-        [RA_PARAM_SELECT] = "select",
+        [RA_PARAM_SELECT] = "select",   [RA_PARAM_GRAMMAR] = "string",
     };
     ra_auto_free char *option = ra_metadata_option(param);
 

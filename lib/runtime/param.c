@@ -82,6 +82,14 @@ static int set_select(const struct ra_param *param, void *config, const char *va
                         shown(param, value), allowed.data);
 }
 
+static int set_by_grammar(const struct ra_param *param, void *config, const char *value,
+                          struct ra_error *err)
+{
+    if (param->parse(value, field_of(param, config), err) == 0)
+        return 0;
+    return ra_error_prefix(err, "parameter %s='%s'", param->name, shown(param, value));
+}
+
 int ra_param_set(const struct ra_param *param, void *config, const char *value,
                  struct ra_error *err)
 {
@@ -89,6 +97,8 @@ int ra_param_set(const struct ra_param *param, void *config, const char *value,
         *(const char **)field_of(param, config) = value;
         return 0;
     }
+    if (param->type == RA_PARAM_GRAMMAR)
+        return set_by_grammar(param, config, value, err);
     if (*value == '\0')
         return 0;
     switch (param->type) {
@@ -105,6 +115,7 @@ int ra_param_set(const struct ra_param *param, void *config, const char *value,
     case RA_PARAM_SELECT:
         return set_select(param, config, value, err);
     case RA_PARAM_STRING:
+    case RA_PARAM_GRAMMAR:
     default:
         return 0;
     }
@@ -124,8 +135,10 @@ static void set_nothing(const struct ra_param *param, void *config)
         *(int64_t *)field_of(param, config) = RA_PARAM_UNSET;
         break;
     case RA_PARAM_SELECT:
-    default:
         *(int *)field_of(param, config) = -1;
+        break;
+    case RA_PARAM_GRAMMAR: /* the config is zeroed */
+    default:
         break;
     }
 }

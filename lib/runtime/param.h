@@ -26,6 +26,7 @@ enum ra_param_type {
     RA_PARAM_INTEGER,  /* int64_t: RA_PARAM_UNSET if not given and without a default */
     RA_PARAM_DURATION, /* int64_t milliseconds, written in Pacemaker's notation, seconds bare */
     RA_PARAM_SELECT,   /* int: index into choices, -1 if not given and without a default */
+    RA_PARAM_GRAMMAR,  /* whatever `parse` makes of it: zeroed if not given and without a default */
 };
 
 #define RA_PARAM_UNSET INT64_MIN
@@ -43,6 +44,13 @@ struct ra_param {
     const char *default_text;   /* parsed like a given value; NULL: none */
     int64_t least, most;        /* integer: value, duration: ms; both 0: no limits */
     const char *const *choices; /* select: NULL-terminated */
+    /*
+     * Grammar: check the whole value and write it into the field, or leave the field as it was and
+     * say in *err (CONFIG) what is wrong and what is allowed; the parameter's name and value are
+     * put in front of that. An empty value is handed over as well: the grammar knows whether it
+     * means something. Must neither block nor look at this node, and the field owns no memory.
+     */
+    int (*parse)(const char *value, void *ret_field, struct ra_error *err);
     unsigned flags;
     const char *shortdesc; /* a few words */
     const char *longdesc;  /* sentences; blank lines separate paragraphs */
@@ -70,6 +78,10 @@ struct ra_param {
 #define RA_FIELD_DURATION(config, field) RA_FIELD_(config, field, int64_t, RA_PARAM_DURATION)
 #define RA_FIELD_SELECT(config, field)   RA_FIELD_(config, field, int, RA_PARAM_SELECT)
 
+/* A grammar's field may be of any type: the function must be made for it. */
+#define RA_FIELD_GRAMMAR(config, field, function)                                                  \
+    .type = RA_PARAM_GRAMMAR, .offset = offsetof(config, field), .parse = (function)
+
 /* A table with its length; tables are static arrays, so: RA_PARAMS(rows). */
 struct ra_param_table {
     const struct ra_param *rows;
@@ -88,7 +100,8 @@ void ra_param_set_defaults(const struct ra_param_table *table, void *config);
 
 /*
  * Parse `value` into the row's field. A string points to `value` itself, which must stay valid as
- * long as the config. An empty value of any other type means "not given": the default stays.
+ * long as the config. An empty value of any other type but a grammar means "not
+ * given": the default stays.
  */
 int ra_param_set(const struct ra_param *param, void *config, const char *value,
                  struct ra_error *err);

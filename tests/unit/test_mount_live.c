@@ -275,20 +275,6 @@ static void we_and_those_above_us_are_protected(void **state)
     unmount_tmpfs();
 }
 
-static void signals_have_names(void **state)
-{
-    (void)state;
-    assert_int_equal(ra_mount_signal_number("TERM"), SIGTERM);
-    assert_int_equal(ra_mount_signal_number("SIGKILL"), SIGKILL);
-    assert_int_equal(ra_mount_signal_number("10"), SIGUSR1);
-    assert_int_equal(ra_mount_signal_number("0"), 0);
-    assert_int_equal(ra_mount_signal_number("-9"), 0);
-    assert_int_equal(ra_mount_signal_number("999"), 0);
-    assert_int_equal(ra_mount_signal_number("NOPE"), 0);
-    assert_int_equal(ra_mount_signal_number("TERMS"), 0);
-    assert_int_equal(ra_mount_signal_number(""), 0);
-}
-
 static int fail_with_seven(void *argument)
 {
     (void)printf("%s", (const char *)argument);
@@ -615,7 +601,6 @@ int main(void)
         cmocka_unit_test(users_are_found),
         cmocka_unit_test(a_process_with_another_start_time_is_another_process),
         cmocka_unit_test(we_and_those_above_us_are_protected),
-        cmocka_unit_test(signals_have_names),
         cmocka_unit_test(children_report_or_are_left),
         cmocka_unit_test(a_child_begins_when_it_is_written_down),
         cmocka_unit_test(a_child_that_cannot_be_written_down_does_nothing),

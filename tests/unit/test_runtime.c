@@ -129,6 +129,51 @@ static void a_wrong_value_is_named_with_what_is_allowed(void **state)
     assert_int_equal(ra_param_check_required(&table, &config, &err), 0);
 }
 
+struct pair {
+    int numbers[2];
+};
+
+static int parse_pair(const char *value, void *ret_field, struct ra_error *err)
+{
+    struct pair pair;
+
+    if (sscanf(value, "%d:%d", &pair.numbers[0], &pair.numbers[1]) != 2)
+        return ra_error_set(err, RA_ERROR_CONFIG, "allowed are two numbers, as in 1:2");
+    *(struct pair *)ret_field = pair;
+    return 0;
+}
+
+static void a_grammar_fills_its_field_or_says_what_is_allowed(void **state)
+{
+    static const struct ra_param grammars[] = {
+        { .name = "pair",
+          RA_FIELD_GRAMMAR(struct pair, numbers, parse_pair),
+          .default_text = "3:4",
+          .shortdesc = "pair" },
+        { .name = "key",
+          RA_FIELD_GRAMMAR(struct pair, numbers, parse_pair),
+          .default_text = "3:4",
+          .flags = RA_PARAM_SECRET,
+          .shortdesc = "key" },
+    };
+    const struct ra_param_table two = RA_PARAMS(grammars);
+    struct pair config = { 0 };
+    struct ra_error err;
+
+    (void)state;
+    ra_param_set_defaults(&two, &config);
+    assert_int_equal(config.numbers[0], 3);
+    assert_int_equal(ra_param_set(&grammars[0], &config, "5:6", &err), 0);
+    assert_int_equal(config.numbers[0], 5);
+    assert_int_equal(config.numbers[1], 6);
+    assert_int_equal(ra_param_set(&grammars[0], &config, "x", &err), -1);
+    assert_int_equal(err.kind, RA_ERROR_CONFIG);
+    assert_string_equal(err.text, "parameter pair='x': allowed are two numbers, as in 1:2");
+    assert_int_equal(ra_param_set(&grammars[1], &config, "s3cret", &err), -1);
+    assert_null(strstr(err.text, "s3cret"));
+    assert_int_equal(config.numbers[0], 5);
+}
+
 static void secrets_are_wiped(void **state)
 {
     char secret[] = "hunter2";
@@ -401,6 +446,7 @@ int main(void)
         cmocka_unit_test(defaults_and_not_given),
         cmocka_unit_test(values_reach_their_fields),
         cmocka_unit_test(a_wrong_value_is_named_with_what_is_allowed),
+        cmocka_unit_test(a_grammar_fills_its_field_or_says_what_is_allowed),
         cmocka_unit_test(secrets_are_wiped),
         cmocka_unit_test(lines_are_read_as_the_fencer_sends_them),
         cmocka_unit_test(a_wrong_line_fails),
