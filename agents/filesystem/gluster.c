@@ -1,177 +1,30 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /*
- * GlusterFS volumes: the device parameter as mount.glusterfs(8) reads it, and the questions that
- * gfapi answers. The library is loaded by the first question.
+ * The questions that gfapi answers about a GlusterFS volume. The library is loaded by the first
+ * question.
  */
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "base/cleanup.h"
-#include "base/number.h"
 #include "base/text.h"
 #include "gluster.h"
 #include "gluster/backend.h"
 #include "runtime/backend.h"
 
-static void add_server(struct gluster_source *source, const char *server)
-{
-    for (size_t i = 0; i < source->server_count; i++)
-        if (strcmp(source->servers[i], server) == 0)
-            return;
-    if (source->server_count == RA_GLUSTER_SERVERS_MOST)
-        return;
-    source->servers =
-        realloc(source->servers, (source->server_count + 2) * sizeof(source->servers[0]));
-    if (source->servers == NULL)
-        abort();
-    source->servers[source->server_count++] = ra_text_copy(server);
-    source->servers[source->server_count] = NULL;
-}
-
-static void add_servers(struct gluster_source *source, const char *text, const char *separators)
-{
-    ra_auto_text_list char **servers = ra_text_split(text != NULL ? text : "", separators);
-
-    for (char **server = servers; *server != NULL; server++)
-        add_server(source, *server);
-}
-
-/* The value of an option, new memory; the mount library's parser is not loaded for a monitor's
- * sake alone, so options are passed in already split at commas. */
-static char *value_of(char **options, const char *name)
-{
-    size_t length = strlen(name);
-
-    for (; *options != NULL; options++)
-        if (strncmp(*options, name, length) == 0 && (*options)[length] == '=')
-            return ra_text_copy(*options + length + 1);
-    return NULL;
-}
-
-static void add_source(struct gluster_source *source, size_t *count, char *text)
-{
-    source->sources = realloc(source->sources, (*count + 2) * sizeof(source->sources[0]));
-    if (source->sources == NULL)
-        abort();
-    source->sources[(*count)++] = text;
-    source->sources[*count] = NULL;
-}
-
-/* The kernel shows the server that was asked and the volume as it was written. */
-static void make_sources(struct gluster_source *source)
-{
-    const char *slash = source->directory[0] != '\0' ? "/" : "";
-    size_t count = 0;
-
-    for (size_t i = 0; i < source->server_count; i++) {
-        add_source(source, &count,
-                   ra_text_format("%s:/%s%s%s", source->servers[i], source->volume, slash,
-                                  source->directory));
-        add_source(source, &count,
-                   ra_text_format("%s:%s%s%s", source->servers[i], source->volume, slash,
-                                  source->directory));
-    }
-}
-
-static int parse_port(const char *text, int *ret_port, struct ra_error *err)
-{
-    int64_t port = 0;
-
-    if (text != NULL && (ra_number_parse_integer(text, &port) != 0 || port < 1 || port > 65535))
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "the option server-port is '%s': allowed is 1 to 65535", text);
-    *ret_port = (int)port;
-    return 0;
-}
-
-int filesystem_gluster_parse(const char *device, const char *options,
-                             struct gluster_source *ret_source, struct ra_error *err)
-{
-    ra_auto_text_list char **words = ra_text_split(options != NULL ? options : "", ",");
-    ra_auto_free char *backups = value_of(words, "backup-volfile-servers");
-    ra_auto_free char *backup = value_of(words, "backupvolfile-server");
-    ra_auto_free char *port = value_of(words, "server-port");
-    const char *colon = strrchr(device, ':');
-    ra_auto_free char *hosts =
-        colon != NULL ? ra_text_format("%.*s", (int)(colon - device), device) : NULL;
-    const char *volume = colon != NULL ? colon + 1 + strspn(colon + 1, "/") : "";
-    size_t name_length = strcspn(volume, "/");
-    struct gluster_source source = { 0 };
-
-    if (ra_text_is_empty(hosts) || name_length == 0)
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "the parameter 'device' is '%s': a glusterfs volume is written "
-                            "SERVER[,SERVER...]:/VOLUME[/DIRECTORY]",
-                            device);
-    if (parse_port(port, &source.port, err) != 0)
-        return -1;
-    add_servers(&source, hosts, ",");
-    add_servers(&source, backup, ",");
-    add_servers(&source, backups, ":");
-    if (source.server_count == 0)
-        return ra_error_set(err, RA_ERROR_CONFIG,
-                            "the parameter 'device' is '%s': it names no "
-                            "server",
-                            device);
-    source.volume = ra_text_format("%.*s", (int)name_length, volume);
-    volume += name_length;
-    source.directory = ra_text_copy(volume + strspn(volume, "/"));
-    for (size_t end = strlen(source.directory); end > 0 && source.directory[end - 1] == '/'; end--)
-        source.directory[end - 1] = '\0';
-    source.transport = value_of(words, "transport");
-    make_sources(&source);
-    *ret_source = source;
-    return 0;
-}
-
-void filesystem_gluster_free(struct gluster_source *source)
-{
-    ra_text_list_free(source->servers);
-    ra_text_list_free(source->sources);
-    free(source->volume);
-    free(source->directory);
-    free(source->transport);
-    *source = (struct gluster_source){ 0 };
-}
-
-char *filesystem_gluster_device(const struct gluster_source *source, size_t first)
-{
-    ra_auto_text_buffer struct ra_text_buffer device = { 0 };
-
-    for (size_t i = 0; i < source->server_count; i++)
-        ra_text_buffer_addf(&device, "%s%s", i > 0 ? "," : "",
-                            source->servers[(first + i) % source->server_count]);
-    ra_text_buffer_addf(&device, ":/%s%s%s", source->volume,
-                        source->directory[0] != '\0' ? "/" : "", source->directory);
-    return ra_steal_ptr(&device.data);
-}
-
-static struct ra_gluster_volume volume_of(const struct gluster_source *source)
-{
-    return (struct ra_gluster_volume){
-        .name = source->volume,
-        .servers = (const char *const *)source->servers,
-        .server_count = source->server_count,
-        .port = source->port,
-        .transport = source->transport,
-    };
-}
-
-int filesystem_gluster_attach(const struct gluster_source *source, struct ra_deadline deadline,
+int filesystem_gluster_attach(const struct ra_gluster_source *source, struct ra_deadline deadline,
                               size_t *ret_server, struct ra_error *err)
 {
     const struct ra_gluster_backend *gluster = ra_backend_load("gluster", err);
-    const struct ra_gluster_volume volume = volume_of(source);
+    const struct ra_gluster_volume volume = ra_gluster_source_volume(source);
 
     return gluster != NULL ? gluster->volume_attach(&volume, deadline, ret_server, err) : -1;
 }
 
-int filesystem_gluster_check(const struct gluster_source *source, const char *path, bool read_only,
-                             struct ra_deadline deadline, struct ra_error *err)
+int filesystem_gluster_check(const struct ra_gluster_source *source, const char *path,
+                             bool read_only, struct ra_deadline deadline, struct ra_error *err)
 {
     const struct ra_gluster_backend *gluster = ra_backend_load("gluster", err);
-    const struct ra_gluster_volume volume = volume_of(source);
+    const struct ra_gluster_volume volume = ra_gluster_source_volume(source);
     ra_auto_free char *full_path =
         ra_text_format("%s%s/%s", source->directory[0] != '\0' ? "/" : "", source->directory, path);
     ra_auto_free char *content = ra_text_format("%s %lld\n", path, (long long)time(NULL));

@@ -211,7 +211,7 @@ static int choose_source(struct subject *subject, char **ret_source, struct ra_e
                                   &server, err) != 0)
         return -1;
     *ret_source = server == 0 ? ra_text_copy(subject->spec.source)
-                              : filesystem_gluster_device(&subject->gluster, server);
+                              : ra_gluster_source_device(&subject->gluster, server);
     return 0;
 }
 

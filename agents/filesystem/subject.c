@@ -47,7 +47,7 @@ static int make_spec_of(struct subject *subject, const char *device, struct ra_e
     if (ra_text_is_empty(device))
         return ra_error_set(err, RA_ERROR_CONFIG, "the parameter 'device' is not set");
     if (ra_text_equal(config->fstype, "glusterfs") &&
-        filesystem_gluster_parse(device, config->options, &subject->gluster, err) != 0)
+        ra_gluster_source_parse(device, config->options, &subject->gluster, err) != 0)
         return -1;
     if (subject->mount->spec_make(device, config->fstype, config->options, &subject->spec, err) !=
         0)
@@ -122,7 +122,7 @@ void subject_close(struct subject *subject)
     subject->mount->table_free(subject->table);
     if (subject->has_spec)
         subject->mount->spec_free(&subject->spec);
-    filesystem_gluster_free(&subject->gluster);
+    ra_gluster_source_free(&subject->gluster);
     subject_free_state(subject);
     subject_free_seen(subject);
     free(subject->children);

@@ -26,7 +26,7 @@ struct subject {
     struct ra_error spec_error; /* what is wrong with the device parameter; kind 0: nothing */
     struct ra_mount_spec spec;
     struct ra_mount_memory memory;
-    struct gluster_source gluster; /* volume NULL: not glusterfs */
+    struct ra_gluster_source gluster; /* volume NULL: not glusterfs */
     bool has_state;
     struct state state;
     struct child_record *children; /* that have not been seen to end */
